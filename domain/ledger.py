@@ -1,0 +1,255 @@
+"""The ledger: what is known of one dataset, or one product, for one settlement day.
+
+States of a day::
+
+    not_due -> due -> complete | partial | empty | failed
+                      partial, empty --(the same answer, spaced)--> confirmed_partial, confirmed_empty
+
+``not_due``: the day or its publication lag is not over, whatever has come so far. ``due``: the day
+has not been asked for as a whole (the absence of an entry means the same). ``partial`` and ``empty``
+are asked again ever more rarely; when the provider has given the same answer often enough it is
+believed, and the day stays listed with its coverage but is no longer a reason for a failing exit
+code. ``complete`` days are asked again when the dataset's revision schedule says so.
+
+Counts come from the table, never from one answer, so that answers in pieces add up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from domain.settlement import day_window
+from domain.windows import Window
+
+
+class State(StrEnum):
+    """What is known of a day; see the module's head."""
+
+    NOT_DUE = "not_due"
+    DUE = "due"
+    COMPLETE = "complete"
+    PARTIAL = "partial"
+    EMPTY = "empty"
+    CONFIRMED_PARTIAL = "confirmed_partial"
+    CONFIRMED_EMPTY = "confirmed_empty"
+    FAILED = "failed"
+
+    @property
+    def proven(self) -> bool:
+        """Nothing more is expected of the day, apart from revisions."""
+        return self in _PROVEN
+
+    @property
+    def hole(self) -> bool:
+        """Data that was due is not there; a reason for exit code 3."""
+        return self in (State.DUE, State.PARTIAL, State.EMPTY, State.FAILED)
+
+
+_PROVEN = frozenset({State.COMPLETE, State.CONFIRMED_PARTIAL, State.CONFIRMED_EMPTY})
+_CONFIRMED = {
+    State.PARTIAL: State.CONFIRMED_PARTIAL,
+    State.EMPTY: State.CONFIRMED_EMPTY,
+}
+
+# How long after an answer the same question is worth asking again, by the number of equal answers
+# so far. A few minutes less than whole days, because cron does not start to the second.
+RETRY_AFTER = (
+    timedelta(hours=1),
+    timedelta(hours=20),
+    timedelta(hours=44),
+    timedelta(hours=92),
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the ledger.
+
+    ``key`` is a dataset or product; ``scope`` a zone or asset, empty where there is only one.
+    ``day`` is the settlement day and ``window`` its UTC span. ``rows`` of ``expected`` are in the
+    table; ``coverage`` is 0 to 1. ``version`` grows whenever rows of the day change, ``changed_at``
+    says when. ``asked_at`` is the last time it was asked (computed, for a product); ``answers``
+    counts equal spaced answers, the last of them at ``counted_at``. For products ``inputs`` is the
+    fingerprint of what it was computed from and ``published`` the one its files were written from.
+    ``note`` is for people: what went wrong or looks odd.
+    """
+
+    key: str
+    scope: str
+    day: date
+    window: Window
+    state: State
+    rows: int
+    expected: int
+    coverage: float
+    version: int
+    asked_at: datetime
+    counted_at: datetime
+    answers: int = 0
+    inputs: str = ""
+    published: str = ""
+    note: str = ""
+
+
+class Completeness(Protocol):
+    """What a dataset declares about how many rows make a day."""
+
+    def expected(self, window: Window, series: int) -> int:
+        """Rows that make the window complete where ``series`` series were seen in it."""
+        ...
+
+    @property
+    def series(self) -> str:
+        """The column that tells series of one table apart; empty where there is one series."""
+        ...
+
+
+@dataclass(frozen=True)
+class Grid:
+    """An exact number of rows: one a ``cadence`` in each series that was seen that day.
+
+    >>> Grid(timedelta(seconds=15)).expected(day_window(date(2024, 3, 31)), 1)
+    5520
+    >>> Grid(timedelta(minutes=30), "psr_type").expected(day_window(date(2024, 10, 27)), 3)
+    150
+    """
+
+    cadence: timedelta
+    series: str = ""
+
+    def expected(self, window: Window, series: int) -> int:
+        return window.length // self.cadence * max(series, 1)
+
+
+@dataclass(frozen=True)
+class Count:
+    """Rows of one day in the table: how many in each series, and how many this answer changed."""
+
+    by_series: Mapping[str, int]
+    changed: int
+
+    @property
+    def rows(self) -> int:
+        return sum(self.by_series.values())
+
+
+def answered(
+    key: str,
+    scope: str,
+    day: date,
+    completeness: Completeness,
+    lag: timedelta,
+    count: Count,
+    previous: Entry | None,
+    now: datetime,
+    *,
+    whole: bool = True,
+    note: str = "",
+) -> Entry:
+    """The entry of a day after the provider answered for it at ``now``.
+
+    ``whole`` is False where only part of the day was asked: rows count, silence proves nothing.
+    """
+    window = day_window(day)
+    expected = completeness.expected(window, len(count.by_series))
+    # One series may hold more rows than the grid has moments; that must not fill another's holes.
+    most = expected // max(len(count.by_series), 1)
+    held = sum(min(rows, most) for rows in count.by_series.values())
+    coverage = min(held / expected, 1.0) if expected else 0.0
+    state = _state(held, expected, overdue=now >= window.end + lag)
+    answers, counted_at = 1, now
+    if not whole and _unproven(state):
+        state, answers = State.DUE, 0
+    elif previous and not count.changed and previous.answers and _unproven(state):
+        spaced = now - previous.counted_at >= RETRY_AFTER[min(previous.answers, 4) - 1]
+        answers = previous.answers + spaced
+        counted_at = now if spaced else previous.counted_at
+        if answers > len(RETRY_AFTER):
+            state = _CONFIRMED[state]
+    if state is State.NOT_DUE:
+        answers = 0
+    return Entry(
+        key=key,
+        scope=scope,
+        day=day,
+        window=window,
+        state=state,
+        rows=count.rows,
+        expected=expected,
+        coverage=coverage,
+        version=(previous.version if previous else 0) + (count.changed > 0),
+        asked_at=now,
+        counted_at=counted_at,
+        answers=answers,
+        note=note,
+    )
+
+
+def _state(held: int, expected: int, *, overdue: bool) -> State:
+    if held >= expected:
+        return State.COMPLETE
+    if not overdue:
+        return State.NOT_DUE
+    return State.PARTIAL if held else State.EMPTY
+
+
+def _unproven(state: State) -> bool:
+    return state in _CONFIRMED
+
+
+def failed(
+    key: str, scope: str, day: date, previous: Entry | None, now: datetime, note: str
+) -> Entry:
+    """The entry of a day whose window failed: what was known stays known, and it is asked again."""
+    if previous:
+        state = previous.state if previous.state.proven else State.FAILED
+        return replace(previous, state=state, note=note)
+    return Entry(
+        key=key,
+        scope=scope,
+        day=day,
+        window=day_window(day),
+        state=State.FAILED,
+        rows=0,
+        expected=0,
+        coverage=0.0,
+        version=0,
+        asked_at=now,
+        counted_at=now,
+        note=note,
+    )
+
+
+def is_due(
+    entry: Entry | None,
+    day: date,
+    lag: timedelta,
+    revisions: Iterable[timedelta],
+    now: datetime,
+    *,
+    by_name: bool,
+) -> bool:
+    """Whether a dataset's day should be asked now.
+
+    ``by_name``: a person named the day, so a hole is asked again at once and an open day too,
+    where the unattended job keeps to its schedule. ``revisions`` are spans after the day's end at
+    which values may have been restated.
+    """
+    window = day_window(day)
+    if now <= window.start:
+        return False
+    if entry is None or entry.state in (State.FAILED, State.DUE):
+        return True
+    if any(entry.asked_at < window.end + after <= now for after in revisions):
+        return True
+    if entry.state.proven:
+        return False
+    if by_name:
+        return True
+    if entry.state is State.NOT_DUE:
+        return now >= window.end + lag
+    return now - entry.counted_at >= RETRY_AFTER[min(max(entry.answers, 1), 4) - 1]

@@ -1,0 +1,291 @@
+"""Tables as they are declared, and ``conform``, the one gate through which rows enter them.
+
+A frame is a pandas DataFrame. Its dtypes follow the declaration: ``time`` is
+``datetime64[us, UTC]``, ``date`` is ``datetime64[s]`` at midnight, ``float`` is float64, ``int`` is
+int64 (Int64 where optional), ``text`` is str. No zone but UTC ever enters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+from domain.errors import SchemaError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+Dtype = Literal["time", "date", "float", "int", "text"]
+
+_WHAT_FITS = {
+    "time": "a time such as 2024-10-27T00:30:00Z",
+    "date": "a day such as 2024-10-27",
+    "float": "a number",
+    "int": "a whole number",
+    "text": "text",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its unit in brackets in the description of outputs, and how the provider spells it."""
+
+    name: str
+    dtype: Dtype
+    unit: str
+    description: str
+    source: str = ""
+    optional: bool = False
+
+    @property
+    def spelling(self) -> str:
+        """The name under which the provider sends it."""
+        return self.source or self.name
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: columns in order, primary key, the column that windows select by.
+
+    ``version`` names the column that says which of two versions of a row is newer (the provider's
+    publish time); where it is empty the later arrival is.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    time: str
+    version: str = ""
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+    @cached_property
+    def values(self) -> tuple[str, ...]:
+        """The columns outside the key."""
+        return tuple(name for name in self.names if name not in self.key)
+
+    def column(self, name: str) -> Column:
+        return next(column for column in self.columns if column.name == name)
+
+
+@dataclass(frozen=True)
+class Conformed:
+    """What ``conform`` made of an answer.
+
+    ``frame`` fits the table, sorted by key, one row a key. ``older`` holds the versions of keys
+    that came more than once, which belong to history; ``conflicts`` counts those among them that
+    nothing but their value tells apart. ``unknown`` names the columns nobody declared.
+    """
+
+    frame: pd.DataFrame
+    older: pd.DataFrame
+    conflicts: int
+    unknown: tuple[str, ...]
+
+
+def conform(
+    table: Table,
+    data: Mapping[str, Any] | pa.Table | pd.DataFrame,
+    where: str,
+    ignored: Iterable[str] = (),
+) -> Conformed:
+    """Rename, cast, check, order and de-duplicate rows so that they fit ``table``.
+
+    ``data`` holds columns under the provider's spelling; ``ignored`` are spellings known to carry
+    nothing. Equal rows collapse. Of several versions of one key the newest by ``table.version``
+    stays; a tie goes to the greater row, so that the outcome does not depend on the order of rows.
+
+    Raises SchemaError, naming table, column and a sample, for a missing column, a value that does
+    not fit, or an empty key.
+    """
+    import pyarrow as pa
+
+    arrow = _as_arrow(table, data, where)
+    spellings = {column.spelling: column for column in table.columns}
+    unknown = tuple(sorted(set(arrow.column_names) - set(spellings) - set(ignored)))
+    arrays = []
+    for column in table.columns:
+        if column.spelling in arrow.column_names:
+            arrays.append(_cast(table, column, arrow.column(column.spelling), where))
+        elif column.optional:
+            arrays.append(pa.nulls(arrow.num_rows, _arrow_type(column.dtype)))
+        else:
+            near = f"; it has {', '.join(unknown)}, which nobody declared" if unknown else ""
+            raise SchemaError(
+                f"{table.name}: the answer for {where} lacks the column '{column.spelling}'{near}. "
+                "The provider may have renamed it; nothing of this window was stored."
+            )
+    frame = to_frame(table, pa.table(arrays, names=list(table.names)))
+    current, older, conflicts = _newest_first(table, frame)
+    return Conformed(current, older, conflicts, unknown)
+
+
+def to_frame(table: Table, arrow: pa.Table) -> pd.DataFrame:
+    """An Arrow table whose types fit ``table`` as a frame with the dtypes named above."""
+    import pandas as pd
+
+    frame = {}
+    for name in arrow.column_names:
+        column = table.column(name)
+        values = arrow.column(name)
+        if column.dtype == "int":
+            series = (
+                pd.Series(values.to_pandas(integer_object_nulls=True), dtype="Int64")
+                if column.optional
+                else values.to_pandas()
+            )
+        elif column.dtype == "text":
+            series = pd.Series(values.to_pandas(), dtype="str")
+        elif column.dtype == "date":
+            series = values.cast("timestamp[s]").to_pandas()
+        else:
+            series = values.to_pandas()
+        frame[name] = series
+    return pd.DataFrame(frame, columns=list(arrow.column_names))
+
+
+def to_arrow(table: Table, frame: pd.DataFrame) -> pa.Table:
+    """A frame with the dtypes named above as an Arrow table (times timestamp[us, UTC], dates date32)."""
+    import pyarrow as pa
+
+    columns = [table.column(name) for name in frame.columns]
+    schema = pa.schema([(column.name, _arrow_type(column.dtype)) for column in columns])
+    return pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
+
+
+def _as_arrow(table: Table, data: Any, where: str) -> pa.Table:
+    import pandas as pd
+    import pyarrow as pa
+
+    if isinstance(data, pa.Table):
+        return data
+    if isinstance(data, pd.DataFrame):
+        data = {str(name): data[name] for name in data.columns}
+    arrays = {}
+    for name, values in data.items():
+        try:
+            arrays[name] = pa.array(values, from_pandas=isinstance(values, pd.Series))
+        except (pa.ArrowInvalid, pa.ArrowTypeError):
+            column = next((c for c in table.columns if c.spelling == name), None)
+            if column is None:  # an undeclared column may hold anything; only its name matters
+                arrays[name] = pa.nulls(len(values))
+                continue
+            raise _misfit(table, column, values, where) from None
+    return pa.table(arrays)
+
+
+def _arrow_type(dtype: Dtype) -> pa.DataType:
+    import pyarrow as pa
+
+    types = {
+        "time": pa.timestamp("us", "UTC"),
+        "date": pa.date32(),
+        "float": pa.float64(),
+        "int": pa.int64(),
+        "text": pa.string(),
+    }
+    return types[dtype]
+
+
+def _cast(table: Table, column: Column, values: pa.ChunkedArray, where: str) -> pa.ChunkedArray:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = values.type
+    number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+    text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    clock = pa.types.is_timestamp(kind) or pa.types.is_date(kind)
+    fits = {
+        "time": text or clock,
+        "date": text or clock,
+        "float": number,
+        "int": number,
+        "text": text,
+    }[column.dtype]
+    if not fits and not pa.types.is_null(kind):
+        raise _misfit(table, column, values.to_pylist(), where)
+    try:
+        if column.dtype == "time" and not (clock and kind.tz):
+            # Providers leave the zone out where they mean UTC.
+            zoned = (
+                text and pc.any(pc.match_substring_regex(values, "(Z|[+-][0-9:]{2,5})$")).as_py()
+            )
+            cast = values.cast(pa.timestamp("us", "UTC" if zoned else None))
+            cast = cast if zoned else pc.assume_timezone(cast, "UTC")
+        else:
+            cast = values.cast(_arrow_type(column.dtype))
+    except pa.ArrowInvalid:
+        raise _misfit(table, column, values.to_pylist(), where) from None
+    if cast.null_count and not column.optional:
+        raise SchemaError(
+            f"{table.name}.{column.name}: empty in {cast.null_count} of {len(cast)} rows of {where}, "
+            "where a value is required; nothing of this window was stored."
+        )
+    return cast
+
+
+def _misfit(table: Table, column: Column, values: Iterable[Any], where: str) -> SchemaError:
+    sample = next((value for value in values if not _fits(column.dtype, value)), None)
+    return SchemaError(
+        f"{table.name}.{column.name}: {sample!r} in {where} is not {_WHAT_FITS[column.dtype]}; "
+        f"nothing of this window was stored."
+    )
+
+
+def _fits(dtype: Dtype, value: Any) -> bool:
+    import pyarrow as pa
+
+    if value is None:
+        return True
+    if isinstance(value, bool):
+        return False
+    if dtype in ("float", "int"):
+        return isinstance(value, float | int) and (dtype == "float" or value == int(value))
+    if dtype == "text":
+        return isinstance(value, str)
+    if not isinstance(value, str):
+        return False
+    try:
+        text = value.removesuffix("Z")
+        pa.array([text]).cast(pa.date32() if dtype == "date" else pa.timestamp("us"))
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _newest_first(table: Table, frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, int]:
+    """Split into the current version of each key, sorted by key, and the older ones."""
+    key = list(table.key)
+    version = [table.version] if table.version else []
+    if not frame.duplicated(key).any():
+        ordered = frame if _is_sorted(frame, key) else frame.sort_values(key, ignore_index=True)
+        return ordered, frame.iloc[:0], 0
+    rest = [name for name in table.names if name not in key and name not in version]
+    frame = frame.drop_duplicates().sort_values(
+        key + version + rest, ignore_index=True, na_position="first"
+    )
+    superseded = frame.duplicated(key, keep="last")
+    conflicts = int(frame.duplicated(key + version, keep="last").sum())
+    older, current = frame[superseded], frame[~superseded]
+    return current.reset_index(drop=True), older.reset_index(drop=True), conflicts
+
+
+def _is_sorted(frame: pd.DataFrame, key: list[str]) -> bool:
+    return len(key) == 1 and bool(frame[key[0]].is_monotonic_increasing)
+
+
+def format_times(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """UTC timestamps as ``2024-10-27T00:30:00Z``, with a fraction only where one is there."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        values = values.cast(pa.timestamp("s", "UTC"))
+    except pa.ArrowInvalid:
+        values = values.cast(pa.timestamp("us", "UTC"))
+    return pc.binary_replace_slice(values.cast(pa.string()), 10, 11, "T")

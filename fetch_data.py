@@ -1,0 +1,337 @@
+"""Stage 1: plan windows, skip what the ledger proves, fetch, conform, write.
+
+>>> import tempfile, fetch_data, storage
+>>> from sandbox import Sandbox                      # stands in for the provider here
+>>> with Sandbox(now="2024-11-15T00:00:00Z") as api, tempfile.TemporaryDirectory() as folder:
+...     store = storage.open_store(f"sqlite:///{folder}/grid.db")
+...     with store:
+...         report = fetch_data.fetch(["wind_solar"], "2024-10-27", store=store, **api.settings())
+...         print(report.entries[0].state, report.entries[0].rows)
+complete 150
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from domain.errors import SchemaError, SourceError, UsageError
+from domain.keys import find_all
+from domain.ledger import Entry, State, failed, is_due
+from domain.settlement import (
+    ONE_DAY,
+    day_window,
+    days_in,
+    days_window,
+    parse_range,
+    settlement_date,
+)
+from domain.windows import Window
+from sources import DATASETS, PROVIDERS
+from sources.dataset import Answer, Dataset
+from storage import SETTINGS as STORE_SETTINGS
+from storage import open_store, write_answer
+from stores.sql import SqlStore
+from utils import Locked, Setting, Settings, load_settings, log, several, whole_number
+
+if TYPE_CHECKING:
+    from sources.transport import Client
+
+SETTINGS = (
+    *STORE_SETTINGS,
+    Setting(
+        "DATASETS",
+        ",".join(dataset.key for dataset in DATASETS if dataset.daily),
+        several(dataset.key for dataset in DATASETS),
+        "Datasets of the daily job.",
+    ),
+    Setting(
+        "CATCH_UP_DAYS",
+        "30",
+        whole_number(1, 3660),
+        "How many days back the daily job looks for what is missing or was revised.",
+    ),
+    Setting(
+        "FETCH_WORKERS",
+        "4",
+        whole_number(1, 64),
+        "Requests under way at the same time; the rates below hold over all of them.",
+    ),
+    *(setting for provider in PROVIDERS for setting in provider.settings),
+)
+
+# Told about progress: windows done, windows in all, and the dataset of the last one.
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass
+class Fetched:
+    """What a fetch did for one dataset: the days asked about and how they stand now."""
+
+    dataset: Dataset
+    window: Window
+    entries: dict[date, Entry] = field(default_factory=dict)
+    windows: int = 0
+    changed: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+    failures: list[str] = field(default_factory=list)
+    locked: bool = False
+
+
+@dataclass
+class FetchReport:
+    """One ``Fetched`` a dataset, and how many requests and retries it took in all."""
+
+    fetched: list[Fetched]
+    requests: int = 0
+    retries: int = 0
+
+    @property
+    def entries(self) -> list[Entry]:
+        """The ledger entries of all days asked about."""
+        return [entry for part in self.fetched for entry in part.entries.values()]
+
+
+def find_datasets(words: Iterable[str]) -> list[Dataset]:
+    """Datasets by key, alias or group, in the order asked; UsageError with near matches."""
+    known, groups = _by_name()
+    found: list[Dataset] = []
+    for word in words:
+        found += groups.get(word.casefold()) or find_all([word], known, "dataset")
+    return list(dict.fromkeys(found))
+
+
+@cache
+def _by_name() -> tuple[dict[str, Dataset], dict[str, list[Dataset]]]:
+    names = {name: dataset for dataset in DATASETS for name in (dataset.key, *dataset.aliases)}
+    groups: dict[str, list[Dataset]] = {}
+    for dataset in DATASETS:
+        for group in dataset.groups:
+            groups.setdefault(group, []).append(dataset)
+    return names, groups
+
+
+def fetch(
+    keys: Iterable[str],
+    start: str,
+    end: str | None = None,
+    *,
+    store: SqlStore | None = None,
+    again: bool = False,
+    **overrides: str,
+) -> FetchReport:
+    """Fetch datasets for a range of settlement days (both ends included) or UTC instants.
+
+    What the ledger proves is not asked again, unless ``again``. Without ``store`` the configured one
+    is opened; ``overrides`` are settings by name. A window that fails is in the report, never an
+    exception. Raises UsageError for an unknown key or a range that is malformed or has not begun.
+    """
+    settings = load_settings(SETTINGS, overrides)
+    now = datetime.now(UTC)
+    window = parse_range(start, end)
+    if window.start > now:
+        raise UsageError(f"{start} has not begun yet: there is nothing to fetch.")
+    wanted = [(dataset, window) for dataset in find_datasets(keys)]
+    with contextlib.nullcontext(store) if store else open_store(settings["STORE_URL"]) as opened:
+        return fetch_windows(wanted, opened, settings, now, by_name=True, again=again)
+
+
+def catch_up_window(dataset: Dataset, store: SqlStore, catch_up_days: int, now: datetime) -> Window:
+    """Yesterday and every day before it that the unattended job should look at again.
+
+    That is back to the first day that the ledger knows, at most ``catch_up_days``; the ledger then
+    says which of them are worth asking. Just yesterday for a dataset that was never fetched.
+    """
+    yesterday = settlement_date(now) - ONE_DAY
+    known = store.known_days(dataset.key)
+    earliest = yesterday - (catch_up_days - 1) * ONE_DAY
+    first = min(max(known[0], earliest), yesterday) if known else yesterday
+    return days_window(first, yesterday)
+
+
+def plan(
+    dataset: Dataset,
+    window: Window,
+    entries: Mapping[tuple[str, date], Entry],
+    now: datetime,
+    *,
+    by_name: bool,
+    again: bool,
+) -> list[Window]:
+    """The windows to ask: due days of ``window``, neighbours joined up to the widest allowed."""
+    windows: list[Window] = []
+    for day in days_in(window):
+        entry = entries.get(("", day))
+        due = is_due(entry, day, dataset.lag, dataset.revisions, now, by_name=by_name)
+        part = window.common(day_window(day))
+        if part is None or part.start >= now or day < dataset.available_from:
+            continue
+        if not due and not again:
+            continue
+        if (
+            windows
+            and windows[-1].end == part.start
+            and (part.end - windows[-1].start <= dataset.widest)
+        ):
+            windows[-1] = Window(windows[-1].start, part.end)
+        else:
+            windows.append(part)
+    return windows
+
+
+def fetch_windows(
+    wanted: Sequence[tuple[Dataset, Window]],
+    store: SqlStore,
+    settings: Settings,
+    now: datetime,
+    *,
+    by_name: bool,
+    again: bool = False,
+    progress: Progress | None = None,
+) -> FetchReport:
+    """Fetch each dataset's window as far as the ledger does not prove it; see ``fetch``.
+
+    Requests run in threads; every answer is written by this one, in a transaction of its own.
+    """
+    with contextlib.ExitStack() as held:
+        parts = [Fetched(dataset, window) for dataset, window in wanted]
+        tasks: list[tuple[Fetched, Window]] = []
+        for part in parts:
+            try:
+                held.enter_context(store.lock(part.dataset.key))
+            except Locked:
+                part.locked = True
+                log.warning("%s: locked by another run, skipped", part.dataset.key)
+                continue
+            days = days_in(part.window)
+            entries = store.entries(part.dataset.key, days[0], days[-1])
+            part.entries = {day: entry for (_, day), entry in entries.items()}
+            windows = plan(part.dataset, part.window, entries, now, by_name=by_name, again=again)
+            part.windows = len(windows)
+            tasks += [(part, window) for window in windows]
+        report = FetchReport(parts)
+        if tasks:
+            _work_through(tasks, report, store, settings, now, progress)
+        return report
+
+
+def _work_through(
+    tasks: list[tuple[Fetched, Window]],
+    report: FetchReport,
+    store: SqlStore,
+    settings: Settings,
+    now: datetime,
+    progress: Progress | None,
+) -> None:
+    from sources.transport import Client
+
+    clients = {
+        provider: Client(provider, settings)
+        for provider in {part.dataset.provider for part, _ in tasks}
+    }
+    workers: int = settings["FETCH_WORKERS"]
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="fetch")
+    try:
+        asked = _in_turn(tasks, clients, pool, 2 * workers)
+        for done, (part, window, answer) in enumerate(asked, start=1):
+            _take(part, window, answer, store, now)
+            if progress:
+                progress(done, len(tasks), part.dataset.key)
+    finally:
+        for client in clients.values():
+            client.stop()
+            report.requests += client.requests
+            report.retries += client.retries
+        pool.shutdown(cancel_futures=True)
+
+
+@dataclass(frozen=True)
+class _Timed:
+    outcome: Answer | SourceError | SchemaError
+    seconds: float
+
+
+def _in_turn(
+    tasks: Iterable[tuple[Fetched, Window]],
+    clients: Mapping[Any, Client],
+    pool: Executor,
+    ahead: int,
+) -> Iterator[tuple[Fetched, Window, _Timed]]:
+    """Answers as they come, with at most ``ahead`` of them asked for and not yet taken."""
+    under_way: dict[Future[_Timed], tuple[Fetched, Window]] = {}
+    remaining = iter(tasks)
+    while True:
+        for part, window in remaining:
+            client = clients[part.dataset.provider]
+            under_way[pool.submit(_ask, part.dataset, window, client)] = (part, window)
+            if len(under_way) >= ahead:
+                break
+        if not under_way:
+            return
+        for future in wait(under_way, return_when=FIRST_COMPLETED).done:
+            part, window = under_way.pop(future)
+            yield part, window, future.result()
+
+
+def _ask(dataset: Dataset, window: Window, client: Client) -> _Timed:
+    begin = time.perf_counter()
+    outcome: Answer | SourceError | SchemaError
+    try:
+        outcome = dataset.read(dataset, window, client)
+    except (SourceError, SchemaError) as trouble:
+        outcome = trouble
+    return _Timed(outcome, time.perf_counter() - begin)
+
+
+def _take(part: Fetched, window: Window, timed: _Timed, store: SqlStore, now: datetime) -> None:
+    """Write one answer, or note one failure, and log it."""
+    key = part.dataset.key
+    part.seconds += timed.seconds
+    if isinstance(timed.outcome, Exception):
+        said = str(timed.outcome)
+        part.failures.append(f"{key} {window}: {said}")
+        log.error("%s %s: %s", key, window, said)
+        with store.transaction():
+            for day in days_in(window):
+                entry = failed(key, "", day, part.entries.get(day), now, said)
+                store.record(entry)
+                part.entries[day] = entry
+        return
+    answer = timed.outcome
+    entries, changed = write_answer(store, part.dataset, window, answer, now)
+    part.entries.update({entry.day: entry for entry in entries})
+    part.changed += changed
+    part.bytes += answer.bytes
+    log.info(
+        "%s %s: %d rows, %d new or changed, %s, %.1f s",
+        key,
+        window,
+        len(answer.rows.frame),
+        changed,
+        ", ".join(sorted({str(entry.state) for entry in entries})),
+        timed.seconds,
+    )
+    for note in sorted({entry.note for entry in entries if entry.note}):
+        log.warning("%s %s: %s", key, window, note)
+
+
+def holes(part: Fetched, now: datetime) -> list[tuple[date, State]]:
+    """Days of a fetch on which data that was due is not there."""
+    found: list[tuple[date, State]] = []
+    for day in days_in(part.window):
+        entry = part.entries.get(day)
+        state = entry.state if entry else State.DUE
+        if state is State.NOT_DUE or day < part.dataset.available_from:
+            continue
+        if entry is None and day_window(day).end + part.dataset.lag > now:
+            continue
+        if state.hole:
+            found.append((day, state))
+    return found

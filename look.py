@@ -1,0 +1,187 @@
+"""Commands that look and change nothing: datasets, products, status, export."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import console
+from domain.errors import StoreError, UsageError
+from domain.keys import find
+from domain.settlement import parse_range
+from domain.windows import parse_instant
+from job import read_settings
+from utils import last_runs, write_whole
+
+if TYPE_CHECKING:
+    from domain.tables import Table
+    from stores.sql import SqlStore
+
+app = typer.Typer()
+
+
+def examples(*lines: str) -> str:
+    """The end of a command's help."""
+    return "Examples:\n\n\b\n" + "\n".join(f"  python3 run.py {line}" for line in lines)
+
+
+@app.command()
+def datasets() -> int:
+    """List what can be fetched."""
+    from sources import DATASETS
+
+    rows = [
+        [
+            dataset.key,
+            ", ".join(dataset.aliases),
+            dataset.provider.title,
+            ", ".join(dataset.groups),
+            dataset.available_from,
+            dataset.title,
+        ]
+        for dataset in DATASETS
+    ]
+    console.show("Datasets", ("key", "aliases", "provider", "groups", "from", "title"), rows)
+    return 0
+
+
+@app.command()
+def products() -> int:
+    """List what can be computed."""
+    from products import PRODUCTS
+
+    rows = [
+        [
+            product.key,
+            ", ".join(product.inputs),
+            product.grain,
+            ", ".join(name.upper() for name in product.assumptions),
+            "yes" if product.daily else "on request",
+            product.title,
+        ]
+        for product in PRODUCTS
+    ]
+    header = ("key", "inputs", "grain", "settings", "daily", "title")
+    console.show("Products", header, rows)
+    return 0
+
+
+@app.command()
+def status() -> int:
+    """Say what is stored, how the last runs ended, and which settings are in force."""
+    from products import PRODUCTS
+    from sources import DATASETS
+    from storage import open_store
+
+    settings = read_settings()
+    with open_store(settings["STORE_URL"]) as store:
+        tables = [*(d.table for d in DATASETS), *(p.table for p in PRODUCTS)]
+        sizes = [store.size(table) for table in tables]
+        kind = store.origin or "empty"
+        title = f"Store {store.location()}: {kind}, {store.size_bytes() / 1e6:.1f} MB"
+    rows: list[list[object]] = [[size.table, size.rows, size.first, size.last] for size in sizes]
+    console.show(title, ("table", "rows", "first", "last"), rows)
+    header = ("started", "command", "seconds", "requests", "rows", "holes", "exit_code")
+    runs = last_runs(settings["OUTPUT_DIR"], 10)
+    console.show("Last runs", header, [[run.get(name) for name in header] for run in runs])
+    console.show("Settings in force", ("key", "value"), list(settings.shown().items()))
+    return 0
+
+
+@app.command(
+    epilog=examples(
+        "export wind_solar --start 2024-10-27 --where psr_type=Solar --to solar.csv",
+        "export frequency --to frequency.parquet",
+    )
+)
+def export(
+    key: Annotated[str, typer.Argument(help="Dataset or product.")],
+    to: Annotated[Path, typer.Option("--to", metavar="FILE", help="FILE.csv or FILE.parquet.")],
+    start: Annotated[str | None, typer.Option("--start", metavar="A")] = None,
+    end: Annotated[str | None, typer.Option("--end", metavar="B")] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option("--where", metavar="COLUMN=VALUE", help="Rows to take (repeatable)."),
+    ] = None,
+    columns: Annotated[
+        str | None, typer.Option("--columns", metavar="A,B", help="Columns to take.")
+    ] = None,
+) -> int:
+    """Write stored rows to a CSV or Parquet file."""
+    from storage import open_store
+    from stores.files import csv_bytes, parquet_bytes
+
+    if to.suffix not in (".csv", ".parquet"):
+        raise UsageError(f"{to.name} ends neither in .csv nor in .parquet: name the file so.")
+    if end and not start:
+        raise UsageError("--end without --start: say where the range begins.")
+    settings = read_settings()
+    with open_store(settings["STORE_URL"]) as store:
+        table = find(key, store.tables, "dataset or product")
+        frame = store.read_table(
+            table,
+            parse_range(start, end) if start else None,
+            conditions(table, where or []),
+            [name.strip() for name in columns.split(",")] if columns else None,
+        )
+        origin = store.origin
+    if not len(frame):
+        console.complain(f"no rows of {table.name} are stored for that; nothing was written.")
+        return 3
+    if to.suffix == ".csv":
+        content = csv_bytes(table, frame)
+    else:
+        content = parquet_bytes(table, frame, {"gridledger_origin": origin})
+    try:
+        write_whole(to, content)
+    except OSError as trouble:
+        raise StoreError(f"{to.name} could not be written: {trouble.strerror}.") from None
+    console.say(f"{len(frame)} rows of {table.name} ({origin}) to {to}")
+    return 0
+
+
+def conditions(table: Table, texts: list[str]) -> dict[str, list[object]]:
+    """``COLUMN=VALUE`` texts as values of the column's type; UsageError for what does not fit."""
+    found: dict[str, list[object]] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        column = next((c for c in table.columns if c.name == name), None)
+        if not equals or column is None:
+            raise UsageError(
+                f"--where {text}: write COLUMN=VALUE with one of {', '.join(table.names)}."
+            )
+        try:
+            found.setdefault(name, []).append(_TYPED[column.dtype](value))
+        except ValueError:
+            raise UsageError(f"--where {text}: '{value}' does not fit {name}.") from None
+    return found
+
+
+_TYPED: dict[str, Callable[[str], object]] = {
+    "text": str,
+    "float": float,
+    "int": int,
+    "time": parse_instant,
+    "date": date.fromisoformat,
+}
+
+
+def say_what_was_written(folder: Path, store: SqlStore, days: list[date]) -> None:
+    """How to open what the demo made."""
+    console.say("\nWritten, all of it synthetic:")
+    for path in sorted(folder.glob("*.csv")) + [
+        path for day in days for path in sorted((folder / day.isoformat()).glob("*.csv"))
+    ]:
+        rows = path.read_bytes().count(b"\n") - 1
+        console.say(f"  {_shown(path)}  {rows} rows")
+    console.say(f"  {_shown(folder / store.location())}  open it with any SQLite browser")
+    console.say("CSV files open in a spreadsheet; times are UTC, units stand in the column names.")
+
+
+def _shown(path: Path) -> Path:
+    """A path as one would type it from here, where that is possible."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

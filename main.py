@@ -1,0 +1,290 @@
+"""The command line: what can be asked for, and the exit code. ``job`` holds the daily job itself."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from datetime import UTC, date, datetime
+from typing import Annotated
+
+try:
+    import typer
+    import typer.exceptions
+except ModuleNotFoundError:
+    sys.exit("gridledger's libraries are not installed here: type 'python3 run.py' instead.")
+
+import console
+import look
+from domain.errors import GridledgerError, UsageError
+from domain.settlement import ONE_DAY, days_window, parse_day, parse_range, settlement_date
+from domain.windows import Window, parse_instant
+from job import EXIT_CODES, Report, finish, open_job, run_job
+from utils import PROJECT, Locked, SettingError
+
+_CODES = " · ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items())
+HELP = f"""Fetch what the power grid publishes, compute what people decide with, prove nothing is missing.
+
+Without a command: 'run'. Days (2024-10-27) are British settlement days, both ends included;
+instants (2024-10-27T00:30:00Z) are UTC, the end excluded.
+
+Exit codes: {_CODES}.
+"""
+
+app = typer.Typer(
+    help=HELP,
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_A_RANGE = "First settlement day, or a UTC instant."
+_B_RANGE = "Last settlement day (included) or UTC instant (excluded); the first day if left out."
+Keys = Annotated[list[str], typer.Argument(metavar="KEY...", help="Keys, aliases or groups.")]
+Start = Annotated[str, typer.Option("--start", metavar="A", help=_A_RANGE)]
+End = Annotated[str | None, typer.Option("--end", metavar="B", help=_B_RANGE)]
+Again = Annotated[bool, typer.Option("--again", help="Ask even for what the ledger proves.")]
+Day = Annotated[str | None, typer.Option("--date", metavar="D", help="One settlement day.")]
+
+
+@app.callback(invoke_without_command=True)
+def default(context: typer.Context) -> int | None:
+    """Run the daily job where no command is named."""
+    return run() if context.invoked_subcommand is None else None
+
+
+@app.command(epilog=look.examples("run", "run --date 2024-10-27", "run --only average_power"))
+def run(
+    day: Day = None,
+    start: Annotated[str | None, typer.Option("--start", metavar="A", help=_A_RANGE)] = None,
+    end: End = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="KEY", help="Only this dataset or product (repeatable)."),
+    ] = None,
+) -> int:
+    """The daily job: fetch, process, store, publish, once.
+
+    Without dates: yesterday and what is missing before it, up to CATCH_UP_DAYS back.
+    """
+    window = _window(day, start, end) if day or start or end else None
+    began = time.monotonic()
+    with open_job("run") as (store, settings, now):
+        report = run_job(store, settings, now, window, only or [])
+        return finish("run", report, settings, now, began)
+
+
+@app.command(
+    epilog=look.examples(
+        "fetch frequency --start 2024-10-27", "fetch AGWS --start 2024-10-01 --end 2024-10-31"
+    )
+)
+def fetch(keys: Keys, start: Start, end: End = None, again: Again = False) -> int:
+    """Fetch datasets for a range, as far as the ledger does not prove it."""
+    return _fetch("fetch", keys, _window(None, start, end), again)
+
+
+@app.command("fetch-range", epilog=look.examples("fetch-range 2024-10-01 2024-10-31"))
+def fetch_range(
+    first: Annotated[str, typer.Argument(metavar="A", help="First settlement day.")],
+    last: Annotated[str, typer.Argument(metavar="B", help="Last settlement day, included.")],
+    dataset: Annotated[
+        list[str] | None, typer.Option("--dataset", metavar="KEY", help="Instead of wind_solar.")
+    ] = None,
+) -> int:
+    """Fetch a range of days (wind and solar unless told otherwise)."""
+    return _fetch("fetch-range", dataset or ["wind_solar"], _window(None, first, last), False)
+
+
+@app.command("fetch-year", epilog=look.examples("fetch-year 2024 --dataset frequency"))
+def fetch_year(
+    year: Annotated[int, typer.Argument(metavar="YYYY", min=1990, max=2100)],
+    dataset: Annotated[
+        list[str] | None, typer.Option("--dataset", metavar="KEY", help="Instead of wind_solar.")
+    ] = None,
+) -> int:
+    """Fetch a year (up to yesterday, if it is the current one)."""
+    last = min(date(year, 12, 31), settlement_date(datetime.now(UTC)) - ONE_DAY)
+    window = _window(None, f"{year}-01-01", max(last, date(year, 1, 1)).isoformat())
+    return _fetch("fetch-year", dataset or ["wind_solar"], window, False)
+
+
+@app.command(epilog=look.examples("process battery_power --start 2024-10-27"))
+def process(keys: Keys, start: Start, end: End = None) -> int:
+    """Compute products from what is stored, as far as they are missing or stale."""
+    import process_data
+
+    window = _window(None, start, end)
+    began = time.monotonic()
+    with open_job("process") as (store, settings, now):
+        wanted = [(product, window) for product in process_data.find_products(keys)]
+        report = Report(processed=process_data.process_windows(wanted, store, settings, now))
+        for part in report.processed:
+            for missing_day, inputs in part.waiting.items():
+                report.holes.append(
+                    f"{part.product.key} {missing_day}: no {inputs} stored; type 'python3 run.py fetch "
+                    f"{inputs.replace(',', '')} --start {missing_day}' first"
+                )
+        return finish("process", report, settings, now, began)
+
+
+@app.command(epilog=look.examples("demo", "demo --date 2024-07-01"))
+def demo(day: Day = None) -> int:
+    """The whole daily job, offline, on a synthetic grid; writes output/demo/.
+
+    Without a date: the two days of 2024 on which the clocks change.
+    """
+    from sandbox import Sandbox
+
+    days = [parse_day(day)] if day else [date(2024, 3, 31), date(2024, 10, 27)]
+    folder = PROJECT / "output" / "demo"
+    os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1"]))
+    codes = []
+    with Sandbox() as api:
+        overrides = {
+            "OUTPUT_DIR": str(folder),
+            "STORE_URL": f"sqlite:///{folder / 'gridledger.db'}",
+            **api.settings(),
+        }
+        console.say("Synthetic data: every number below is made up by the sandbox.")
+        began = time.monotonic()
+        with open_job("demo", **overrides) as (store, settings, now):
+            for one in days:
+                window = days_window(one, one)
+                _refuse_future(window)
+                console.say(f"\nSettlement day {one}")
+                report = run_job(store, settings, now, window, [])
+                codes.append(finish("demo", report, settings, now, began))
+            look.say_what_was_written(folder, store, days)
+    return max(codes)
+
+
+@app.command(
+    epilog=look.examples("sandbox --port 8080", "sandbox --fault 429:0.2 --fault truncated:0.1")
+)
+def sandbox(
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
+    now: Annotated[
+        str | None, typer.Option(help="Instant the sandbox believes it is; the clock if left out.")
+    ] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KIND[:P]", help="A fault and its probability (repeatable)."),
+    ] = None,
+) -> int:
+    """Serve the stand-in APIs on loopback and print the settings that point at them."""
+    from sandbox import Fault, Sandbox
+    from sandbox.faults import KINDS
+
+    faults = []
+    for text in fault or []:
+        kind, _, probability = text.partition(":")
+        try:
+            faults.append(Fault(kind, probability=float(probability or 1)))
+        except ValueError:
+            raise UsageError(
+                f"'{text}' is no fault: write KIND:PROBABILITY with one of {', '.join(KINDS)}."
+            ) from None
+    if now:
+        parse_instant(now)
+    with Sandbox(now=now, port=port, faults=faults) as api:
+        console.say("# Synthetic data. Put these into the environment of another terminal:")
+        for key, value in api.settings().items():
+            console.say(f"{key}={value}")
+        console.say("OUTPUT_DIR=output/sandbox")
+        console.say("STORE_URL=sqlite:///output/sandbox/gridledger.db")
+        sys.stdout.flush()
+        api.serve_forever()
+    return 0
+
+
+@app.command(epilog=look.examples("test", "test --all"))
+def test(
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also lint, types and every real part.")
+    ] = False,
+    nightly: Annotated[bool, typer.Option("--nightly", help="Also what takes long.")] = False,
+) -> int:
+    """Run the tests that this installation can run."""
+    import checks
+
+    return checks.run(everything=everything or nightly, nightly=nightly)
+
+
+@app.command(epilog=look.examples("bench", "bench --days 28"))
+def bench(
+    days: Annotated[int, typer.Option(help="Days of frequency to measure on.", min=1)] = 366,
+) -> int:
+    """Measure speed and memory of each stage beside its floor, in one run."""
+    from benchmarks import daily_job
+
+    return daily_job.main(days)
+
+
+app.add_typer(look.app)
+
+
+def _fetch(command: str, keys: list[str], window: Window, again: bool) -> int:
+    import fetch_data
+
+    began = time.monotonic()
+    with open_job(command) as (store, settings, now):
+        wanted = [(dataset, window) for dataset in fetch_data.find_datasets(keys)]
+        with console.progress("fetch") as progress:
+            done = fetch_data.fetch_windows(
+                wanted, store, settings, now, by_name=True, again=again, progress=progress
+            )
+        report = Report(fetched=done.fetched, requests=done.requests)
+        report.list_holes(now)
+        return finish(command, report, settings, now, began)
+
+
+def _window(day: str | None, start: str | None, end: str | None) -> Window:
+    """The window that a command's dates mean; UsageError for one that contradicts itself."""
+    if day and (start or end):
+        raise UsageError("say either --date or --start and --end, not both.")
+    if day:
+        start = parse_day(day).isoformat()
+    if start is None:
+        raise UsageError("--end without --start: say where the range begins.")
+    window = parse_range(start, end)
+    _refuse_future(window)
+    return window
+
+
+def _refuse_future(window: Window) -> None:
+    today = settlement_date(datetime.now(UTC))
+    last = settlement_date(window.end) - ONE_DAY
+    if last > today:
+        raise UsageError(f"{last} has not begun yet: the newest day there can be is {today}.")
+
+
+def main() -> int:
+    """Run the command line; every foreseeable trouble becomes one sentence and an exit code."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        result = app(standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except typer.exceptions.TyperException as problem:
+        console.complain(f"error: {problem.format_message()} ('--help' tells more.)")
+        return 2
+    except (GridledgerError, SettingError, Locked) as trouble:
+        console.complain(f"error: {trouble}")
+        return {SettingError: 2, Locked: 4}.get(type(trouble), getattr(trouble, "exit_code", 1))
+    except BrokenPipeError:  # the reader of our output left, as 'head' does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (KeyboardInterrupt, typer.Abort):
+        console.complain("interrupted: what was finished stays, the next run goes on from there.")
+        # Threads may sit in a request for as long as its timeout; nothing of theirs is needed.
+        sys.stdout.flush()
+        os._exit(130)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

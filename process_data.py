@@ -1,0 +1,269 @@
+"""Stage 2: find what is missing or stale, load the inputs, compute, check, write, publish.
+
+>>> import tempfile, fetch_data, process_data, storage
+>>> from sandbox import Sandbox                      # stands in for the provider here
+>>> with Sandbox(now="2024-11-15T00:00:00Z") as api, tempfile.TemporaryDirectory() as folder:
+...     url = {"STORE_URL": f"sqlite:///{folder}/grid.db", "OUTPUT_DIR": folder}
+...     _ = fetch_data.fetch(["frequency"], "2024-03-31", **url, **api.settings())
+...     report = process_data.process(["average_power"], "2024-03-31", **url)
+...     with storage.open_store(url["STORE_URL"]) as store:
+...         print(len(store.read("average_power", "2024-03-31")))
+46
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from domain.errors import SchemaError
+from domain.keys import find_all
+from domain.ledger import Entry, State
+from domain.settlement import ONE_DAY, day_window, days_in, days_window, parse_range
+from domain.tables import conform
+from domain.windows import Window
+from products import PRODUCTS
+from products.product import WINDOW, Product
+from storage import SETTINGS as STORE_SETTINGS
+from storage import claim_output, open_store, publish_day, tables, write_product
+from stores.sql import SqlStore
+from utils import Locked, Setting, Settings, load_settings, log, several
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SETTINGS = (
+    *STORE_SETTINGS,
+    Setting(
+        "PRODUCTS",
+        ",".join(product.key for product in PRODUCTS if product.daily),
+        several(product.key for product in PRODUCTS),
+        "Products of the daily job.",
+    ),
+    *dict.fromkeys(setting for product in PRODUCTS for setting in product.settings),
+)
+
+# Days computed at a time: enough to spread what each pass costs, few enough to stay small.
+DAYS_AT_ONCE = 31
+# Nothing physical is finer than this; the bits behind it only tell how a sum was ordered.
+DECIMALS = 9
+
+
+@dataclass
+class Processed:
+    """What processing did for one product."""
+
+    product: Product
+    window: Window
+    entries: dict[date, Entry] = field(default_factory=dict)
+    computed: int = 0
+    published: int = 0
+    rows: int = 0
+    seconds: float = 0.0
+    waiting: dict[date, str] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+    held_open: list[Path] = field(default_factory=list)
+    locked: bool = False
+
+
+def find_products(words: Iterable[str]) -> list[Product]:
+    """Products by key, in the order asked; UsageError with near matches."""
+    return find_all(words, by_key(), "product")
+
+
+@cache
+def by_key() -> dict[str, Product]:
+    return {product.key: product for product in PRODUCTS}
+
+
+def process(
+    keys: Iterable[str],
+    start: str,
+    end: str | None = None,
+    *,
+    store: SqlStore | None = None,
+    **overrides: str,
+) -> list[Processed]:
+    """Compute products for the settlement days of a range, as far as they are missing or stale.
+
+    Reads from the store and asks no provider. CSV files are published as the daily job does.
+    Without ``store`` the configured one is opened; ``overrides`` are settings by name. Raises
+    UsageError for an unknown key or a malformed range.
+    """
+    settings = load_settings(SETTINGS, overrides)
+    window = parse_range(start, end)
+    wanted = [(product, window) for product in find_products(keys)]
+    with contextlib.nullcontext(store) if store else open_store(settings["STORE_URL"]) as opened:
+        return process_windows(wanted, opened, settings, datetime.now(UTC))
+
+
+def all_days(product: Product, store: SqlStore, last: date) -> Window | None:
+    """The span of days that the product's inputs or the product itself were ever asked for."""
+    known = [store.known_days(key) for key in (product.key, *product.inputs)]
+    first = min((days[0] for days in known if days), default=None)
+    return days_window(first, last) if first and first <= last else None
+
+
+def process_windows(
+    wanted: Iterable[tuple[Product, Window]],
+    store: SqlStore,
+    settings: Settings,
+    now: datetime,
+) -> list[Processed]:
+    """Bring each product's days up to date; see ``process``."""
+    done = []
+    for product, window in wanted:
+        days = days_in(window)
+        part = Processed(product, days_window(days[0], days[-1]))
+        begin = time.perf_counter()
+        try:
+            with store.lock(product.key):
+                _bring_up_to_date(part, store, settings, now)
+        except Locked:
+            part.locked = True
+            log.warning("%s: locked by another run, skipped", product.key)
+        part.seconds = time.perf_counter() - begin
+        done.append(part)
+    return done
+
+
+def _bring_up_to_date(part: Processed, store: SqlStore, settings: Settings, now: datetime) -> None:
+    product, output = part.product, settings["OUTPUT_DIR"]
+    assumptions = {name: settings[name.upper()] for name in product.assumptions}
+    due, part.waiting = _inputs_of_days(product, part.window, store, assumptions)
+    if not due:
+        return
+    known = {day: e for (_, day), e in store.entries(product.key, min(due), max(due)).items()}
+    part.entries = {day: entry for day, entry in known.items() if day in due}
+    stale = [day for day in due if day not in known or known[day].inputs != due[day][0]]
+    for days in _runs(stale, DAYS_AT_ONCE):
+        window = days_window(days[0], days[-1])
+        try:
+            frame = _compute(product, window, store, assumptions)
+        except SchemaError as trouble:
+            part.failures.append(str(trouble))
+            log.error("%s %s: %s", product.key, window, trouble)
+            continue
+        entries = write_product(store, product, frame, window, {d: due[d] for d in days}, now)
+        part.entries.update({entry.day: entry for entry in entries})
+        part.computed += len(days)
+        part.rows += len(frame)
+        log.info("%s %s: %d rows computed", product.key, window, len(frame))
+    newest = store.newest_day_with_rows(product.key)
+    unpublished = [
+        day
+        for day, entry in sorted(part.entries.items())
+        if entry.published != entry.inputs or _file_missing(output, product, day, newest)
+    ]
+    for days in _runs(unpublished, DAYS_AT_ONCE):
+        _publish(part, days, newest, store, output)
+
+
+def _inputs_of_days(
+    product: Product, window: Window, store: SqlStore, assumptions: Mapping[str, Any]
+) -> tuple[dict[date, tuple[str, State]], dict[date, str]]:
+    """For each day with input rows the fingerprint of its inputs and the state they allow.
+
+    The second dict names, for the other days, the input that is missing.
+    """
+    days = days_in(window)
+    back = {key: -(-span // timedelta(days=1)) for key, span in product.look_back.items()}
+    entries = {
+        key: store.entries(key, days[0] - back.get(key, 0) * ONE_DAY, days[-1])
+        for key in product.inputs
+    }
+    due: dict[date, tuple[str, State]] = {}
+    waiting: dict[date, str] = {}
+    for day in days:
+        of_day = {key: entries[key].get(("", day)) for key in product.inputs}
+        lacking = [key for key, entry in of_day.items() if entry is None or not entry.rows]
+        if lacking:
+            waiting[day] = ", ".join(lacking)
+            continue
+        states = [entry.state for entry in of_day.values() if entry]
+        facts: dict[str, Any] = {"assumptions": dict(assumptions), "states": states}
+        for key in product.inputs:
+            reach = [day - n * ONE_DAY for n in range(back.get(key, 0), -1, -1)]
+            found = [entries[key].get(("", d)) for d in reach]
+            facts[key] = [entry.version if entry else 0 for entry in found]
+        text = json.dumps(facts, sort_keys=True)
+        due[day] = (hashlib.sha256(text.encode()).hexdigest()[:16], _state_from(states))
+    return due, waiting
+
+
+def _state_from(states: list[State]) -> State:
+    """The state of a product day whose inputs stand like this."""
+    if all(state is State.COMPLETE for state in states):
+        return State.COMPLETE
+    if State.NOT_DUE in states:
+        return State.NOT_DUE
+    return State.CONFIRMED_PARTIAL if all(s.proven for s in states) else State.PARTIAL
+
+
+def _compute(
+    product: Product, window: Window, store: SqlStore, assumptions: Mapping[str, Any]
+) -> pd.DataFrame:
+    frames = []
+    for key in product.inputs:
+        table = tables()[key]
+        reach = window.reaching_back(product.look_back.get(key, timedelta()))
+        frames.append(store.read_table(table, reach))
+    result = product.compute(*frames, **{WINDOW: window}, **assumptions)
+    rows = conform(product.table, result, str(window))
+    if rows.unknown or len(rows.older):
+        raise SchemaError(
+            f"{product.key}: the computation for {window} returned "
+            + (f"undeclared columns {', '.join(rows.unknown)}" if rows.unknown else "a key twice")
+            + "; nothing of it was stored."
+        )
+    frame = rows.frame
+    floats = [column.name for column in product.table.columns if column.dtype == "float"]
+    frame[floats] = frame[floats].round(DECIMALS) + 0.0
+    return frame
+
+
+def _file_missing(output: Path, product: Product, day: date, newest: date | None) -> bool:
+    if not (output / day.isoformat() / f"{product.key}.csv").exists():
+        return True
+    return day == newest and not (output / f"{product.key}.csv").exists()
+
+
+def _publish(
+    part: Processed, days: list[date], newest: date | None, store: SqlStore, output: Path
+) -> None:
+    """Write the files of these days from the store, then note that they stand."""
+    product = part.product
+    claim_output(output, store.origin)
+    rows = store.read_table(product.table, days_window(days[0], days[-1]))
+    times = rows[product.table.time]
+    published = {}
+    for day in days:
+        span = day_window(day)
+        of_day = rows[(times >= span.start) & (times < span.end)]
+        held = publish_day(output, product, day, of_day, newest=day == newest)
+        if held:
+            part.held_open += held
+            log.warning("%s: held open, wrote %s beside it", held[0], held[0].stem + ".new.csv")
+        else:
+            published[day] = part.entries[day].inputs
+    store.mark_published(product.key, published)
+    part.published += len(published)
+
+
+def _runs(days: list[date], longest: int) -> list[list[date]]:
+    """Consecutive days together, at most ``longest`` of them."""
+    runs: list[list[date]] = []
+    for day in sorted(days):
+        if runs and runs[-1][-1] + ONE_DAY == day and len(runs[-1]) < longest:
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    return runs

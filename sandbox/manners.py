@@ -1,0 +1,108 @@
+"""How each provider says no: the one place that knows how a provider words its errors.
+
+A new provider is a subclass of `Manners` and a line in `MANNERS`; the server knows none of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An answer that is not data."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
+class Manners:
+    """What every provider needs; wordings are those of a plain JSON API."""
+
+    json_type = "application/json; charset=utf-8"
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def not_found(self) -> Refusal:
+        """Answer an unknown path, an unknown method or a missing required parameter."""
+        return Refusal(404, self.json_type, b'{"message":"Not found"}')
+
+    def malformed(self, parameter: str, value: str) -> Refusal:
+        """Answer a parameter that cannot be read."""
+        body = {"message": f"Invalid value for {parameter}: {value}"}
+        return Refusal(400, self.json_type, msgspec.json.encode(body))
+
+    def reversed(self, start: str, end: str) -> Refusal:
+        """Answer a window that ends before it starts."""
+        body = {"message": f"{end} is before {start}"}
+        return Refusal(400, self.json_type, msgspec.json.encode(body))
+
+    def too_wide(self, start: str, end: str, cap_words: str) -> Refusal:
+        """Answer a window that is wider than the endpoint's cap."""
+        body = {"message": f"{start} to {end} exceeds {cap_words}"}
+        return Refusal(400, self.json_type, msgspec.json.encode(body))
+
+    def too_many(self) -> Refusal:
+        """Answer a client that asks too often."""
+        return Refusal(429, self.json_type, b'{"message":"Too many requests"}')
+
+    def not_acceptable(self, form: str) -> Refusal:
+        """Answer a `format` that the real API has and the sandbox does not."""
+        body = {"message": f"the sandbox serves format=json only, not {form}"}
+        return Refusal(406, self.json_type, msgspec.json.encode(body))
+
+
+class ElexonManners(Manners):
+    """Azure API Management in front of ASP.NET."""
+
+    headers = (("Cache-Control", "no-store, must-revalidate, no-cache"),)
+
+    def not_found(self) -> Refusal:
+        """Answer as the gateway does, whose URL templates contain the required parameters."""
+        body = b'{ "statusCode": 404, "message": "Resource not found" }'
+        return Refusal(404, "application/json", body)
+
+    def too_many(self) -> Refusal:
+        """Answer as the gateway does (assumed; none was ever seen)."""
+        body = b'{ "statusCode": 429, "message": "Rate limit is exceeded." }'
+        return Refusal(429, "application/json", body)
+
+    def malformed(self, parameter: str, value: str) -> Refusal:
+        """Answer as ASP.NET does when it cannot bind a parameter."""
+        return self._problem(
+            parameter, f"The value '{value}' is not valid for {_pascal(parameter)}."
+        )
+
+    def reversed(self, start: str, end: str) -> Refusal:
+        """Answer a window that ends before it starts (wording assumed)."""
+        return self._problem("", f"{_pascal(end)} must not be earlier than {_pascal(start)}")
+
+    def too_wide(self, start: str, end: str, cap_words: str) -> Refusal:
+        """Answer a window beyond the cap in the words of the real API."""
+        names = f"{_pascal(start)} and {_pascal(end)}"
+        return self._problem(
+            "", f"The date range between {names} inclusive must not exceed {cap_words}"
+        )
+
+    def _problem(self, parameter: str, message: str) -> Refusal:
+        trace = hashlib.blake2b(f"{parameter}\n{message}".encode(), digest_size=24).hexdigest()
+        body: dict[str, Any] = {
+            "type": "https://tools.ietf.org/html/rfc9110#section-15.5.1",
+            "title": "One or more validation errors occurred.",
+            "status": 400,
+            "errors": {parameter: [message]},
+            "traceId": f"00-{trace[:32]}-{trace[32:]}-00",
+        }
+        return Refusal(400, "application/problem+json; charset=utf-8", msgspec.json.encode(body))
+
+
+def _pascal(name: str) -> str:
+    return name[:1].upper() + name[1:]
+
+
+MANNERS: dict[str, Manners] = {"elexon": ElexonManners()}
+PLAIN = Manners()

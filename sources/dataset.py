@@ -1,0 +1,94 @@
+"""What a source declares: providers, and datasets of one table each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from domain.ledger import Completeness
+from domain.tables import Conformed, Table
+from domain.windows import Window
+from utils import Setting, number, url
+
+if TYPE_CHECKING:
+    from sources.transport import Client
+
+
+@dataclass(frozen=True)
+class Provider:
+    """Who publishes: its address, how politely it is asked, and how it wants to be named.
+
+    ``key`` in capitals is the prefix of its settings.
+    """
+
+    key: str
+    title: str
+    base_url: str
+    requests_per_s: float
+    attribution: str
+
+    @property
+    def settings(self) -> tuple[Setting, ...]:
+        """Address, rate, timeout and deadline, which every provider has."""
+        prefix = self.key.upper()
+        return (
+            Setting(f"{prefix}_BASE_URL", self.base_url, url, f"Address of the {self.title} API."),
+            Setting(
+                f"{prefix}_REQUESTS_PER_S",
+                f"{self.requests_per_s:g}",
+                number(0, 1000, "requests/s"),
+                f"At most this many requests a second to {self.title}.",
+            ),
+            Setting(
+                f"{prefix}_TIMEOUT_S",
+                "60",
+                number(0, 3600, "s"),
+                f"How long {self.title} may stay silent within one request [s].",
+            ),
+            Setting(
+                f"{prefix}_DEADLINE_S",
+                "300",
+                number(0, 86_400, "s"),
+                f"How long {self.title} may go without one good answer before a run gives it up [s].",
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Rows of one window as a provider sent them.
+
+    ``rows`` fit the table; ``stray`` counts rows outside the window beyond what inclusive ends
+    explain. ``synthetic`` is set where the answer came from the sandbox.
+    """
+
+    rows: Conformed
+    stray: int
+    bytes: int
+    synthetic: bool
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What can be fetched: one table of one provider. A declaration reads like a table row.
+
+    ``read`` asks for one window of at most ``widest``. ``lag`` is how long after a day's end its
+    last rows appear; ``revisions`` are spans after the day's end at which values may have been
+    restated. ``daily`` datasets make up the default of ``DATASETS``.
+    """
+
+    key: str
+    title: str
+    provider: Provider
+    table: Table
+    read: Callable[[Dataset, Window, Client], Answer]
+    widest: timedelta
+    completeness: Completeness
+    lag: timedelta
+    available_from: date
+    revisions: tuple[timedelta, ...] = ()
+    aliases: tuple[str, ...] = ()
+    groups: tuple[str, ...] = field(default=())
+    daily: bool = False

@@ -1,0 +1,278 @@
+"""The one HTTP path: polite, patient, and never fooled by half an answer.
+
+A ``Client`` serves one provider during one run. It keeps to the provider's rate, retries what may
+pass (429, 5xx, connection errors, timeouts, broken bodies) with exponential backoff and jitter,
+obeys Retry-After, and gives the provider up for the rest of the run when it has been without one
+good answer for longer than its deadline, or when several requests in a row came to nothing. Then
+every further window fails at once: a dead provider costs minutes, not the night.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+
+import requests
+import tenacity
+import urllib3
+
+from domain.errors import BrokenAnswer, Refused, Unreachable
+from sources.dataset import Provider
+from utils import log
+
+T = TypeVar("T")
+
+USER_AGENT = "gridledger/1 (batch ETL; one polite client per run)"
+SYNTHETIC_HEADER = "X-Synthetic-Data"
+ATTEMPTS = 5
+LONGEST_PAUSE_S = 60.0
+FAILURES_TO_GIVE_UP = 3
+# A year of one dataset is far smaller; what is larger is not an answer to our question.
+LARGEST_BODY = 512 * 2**20
+
+
+@dataclass(frozen=True)
+class Body:
+    """The whole body of a good answer; ``synthetic`` where the sandbox sent it."""
+
+    content: bytes
+    synthetic: bool
+
+
+class _Again(Exception):
+    """The attempt failed in a way that may pass; ``wait_s`` is what Retry-After said."""
+
+    def __init__(self, reason: str, wait_s: float | None = None) -> None:
+        super().__init__(reason)
+        self.wait_s = wait_s
+
+
+class RateLimit:
+    """At most ``per_s`` requests a second, evenly spaced, over all threads of the process."""
+
+    def __init__(self, per_s: float) -> None:
+        self._gap = 1.0 / per_s
+        self._next = 0.0
+        self._lock = threading.Lock()
+
+    def wait(self) -> None:
+        with self._lock:
+            now = time.monotonic()
+            pause = self._next - now
+            self._next = max(now, self._next) + self._gap
+        if pause > 0:
+            time.sleep(pause)
+
+
+class Client:
+    """Asks one provider, on behalf of one run. Safe to share between threads.
+
+    ``requests``, ``retries`` and ``bytes`` count what went over the wire. ``rate`` may be replaced
+    by anything with ``wait()``.
+    """
+
+    def __init__(self, provider: Provider, settings: Mapping[str, Any]) -> None:
+        prefix = provider.key.upper()
+        self.provider = provider
+        self.base_url: str = settings[f"{prefix}_BASE_URL"]
+        self.timeout_s: float = settings[f"{prefix}_TIMEOUT_S"]
+        self.deadline_s: float = settings[f"{prefix}_DEADLINE_S"]
+        self.rate = RateLimit(settings[f"{prefix}_REQUESTS_PER_S"])
+        self.requests = self.retries = self.bytes = 0
+        self._sessions = threading.local()
+        self._lock = threading.Lock()
+        self._failures = 0
+        self._good_at: float | None = None  # the last good answer; the deadline runs from it
+        self._stop = threading.Event()
+
+    def get(
+        self, path: str, params: Mapping[str, str], decode: Callable[[bytes], T]
+    ) -> tuple[T, Body]:
+        """Ask ``path`` and decode the body; a body that ``decode`` calls broken is asked for again.
+
+        Raises Refused (the provider said no), Unreachable or BrokenAnswer (retries exhausted, or the
+        provider was given up before).
+        """
+        self._refuse_if_given_up()
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type((_Again, BrokenAnswer)),
+            stop=self._stop_retrying,
+            wait=self._pause_before_retry,
+            sleep=self._sleep,
+            before_sleep=self._note_retry,
+            reraise=True,
+        )
+        try:
+            decoded, body = retrying(self._attempt, path, params, decode)
+        except _Again as trouble:
+            self._note_failure()
+            raise Unreachable(self._sentence(path, str(trouble))) from None
+        except BrokenAnswer as trouble:
+            self._note_failure()
+            raise BrokenAnswer(self._sentence(path, str(trouble))) from None
+        except Refused:
+            self._note_success()
+            raise
+        self._note_success()
+        return decoded, body
+
+    def stop(self) -> None:
+        """End all waiting: the run was interrupted."""
+        self._stop.set()
+
+    def _attempt(
+        self, path: str, params: Mapping[str, str], decode: Callable[[bytes], T]
+    ) -> tuple[T, Body]:
+        self.rate.wait()
+        with self._lock:
+            self.requests += 1
+            if self._good_at is None:
+                self._good_at = time.monotonic()
+        try:
+            with self._session().get(
+                self.base_url + path,
+                params=params,
+                timeout=(min(self.timeout_s, 30.0), self.timeout_s),
+                stream=True,
+            ) as response:
+                content = self._read(response)
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as trouble:
+            raise _Again(_in_words(trouble)) from None
+        self._judge_status(response, content)
+        body = Body(content, SYNTHETIC_HEADER in response.headers)
+        return decode(content), body
+
+    def _session(self) -> requests.Session:
+        """A session a thread: requests does not promise that one may be shared."""
+        session: requests.Session | None = getattr(self._sessions, "session", None)
+        if session is None:
+            session = requests.Session()
+            session.headers.update(
+                {"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": "gzip"}
+            )
+            self._sessions.session = session
+        return session
+
+    def _read(self, response: requests.Response) -> bytes:
+        """The body, within the size limit and the deadline even where it only drips."""
+        begin = time.monotonic()
+        chunks: list[bytes] = []
+        size = 0
+        for chunk in response.iter_content(2**18):
+            size += len(chunk)
+            if size > LARGEST_BODY:
+                raise Refused(
+                    f"{self.provider.title} sent more than {LARGEST_BODY >> 20} MiB for one window; "
+                    "nothing of it was stored.",
+                    response.status_code,
+                )
+            if time.monotonic() - begin > self.deadline_s or self._stop.is_set():
+                raise _Again(f"the answer was still dripping after {self.deadline_s:g} s")
+            chunks.append(chunk)
+        with self._lock:
+            self.bytes += size
+        return b"".join(chunks)
+
+    def _judge_status(self, response: requests.Response, content: bytes) -> None:
+        status = response.status_code
+        if status == 200:
+            return
+        if status == 429 or status >= 500:
+            raise _Again(f"HTTP {status}", _retry_after(response.headers.get("Retry-After")))
+        reason = " ".join(content[:2000].decode("utf-8", "replace").split())[:400]
+        raise Refused(
+            f"{self.provider.title} refused {response.request.path_url.partition('?')[0]} with HTTP "
+            f"{status}: {reason or 'no reason given'}.",
+            status,
+            reason,
+        )
+
+    # --- patience ---
+
+    def _stop_retrying(self, state: tenacity.RetryCallState) -> bool:
+        return state.attempt_number >= ATTEMPTS or self._overdue() or self._stop.is_set()
+
+    def _pause_before_retry(self, state: tenacity.RetryCallState) -> float:
+        trouble = state.outcome.exception() if state.outcome else None
+        asked = getattr(trouble, "wait_s", None)
+        jittered = tenacity.wait_random_exponential(multiplier=0.5, max=LONGEST_PAUSE_S)(state)
+        return max(asked, jittered) if asked is not None else jittered
+
+    def _sleep(self, seconds: float) -> None:
+        self._stop.wait(min(seconds, max(self._left_s(), 0.0)))
+
+    def _note_retry(self, state: tenacity.RetryCallState) -> None:
+        with self._lock:
+            self.retries += 1
+        trouble = state.outcome.exception() if state.outcome else None
+        log.info(
+            "%s: attempt %d failed (%s), asking again",
+            self.provider.key,
+            state.attempt_number,
+            trouble,
+        )
+
+    def _left_s(self) -> float:
+        return self.deadline_s - (time.monotonic() - (self._good_at or time.monotonic()))
+
+    def _overdue(self) -> bool:
+        return self._left_s() <= 0
+
+    def _note_success(self) -> None:
+        with self._lock:
+            self._failures = 0
+            self._good_at = time.monotonic()
+
+    def _note_failure(self) -> None:
+        with self._lock:
+            self._failures += 1
+
+    def _refuse_if_given_up(self) -> None:
+        if self._stop.is_set():
+            raise Unreachable(f"{self.provider.title} was not asked: the run is being stopped.")
+        if self._failures >= FAILURES_TO_GIVE_UP or (self._failures and self._overdue()):
+            raise Unreachable(
+                f"{self.provider.title} was given up for this run after {self._failures} failed "
+                "requests; the next run asks again."
+            )
+
+    def _sentence(self, path: str, reason: str) -> str:
+        return (
+            f"{self.provider.title} gave no usable answer for {path} ({reason}); "
+            "the next run asks again."
+        )
+
+
+def _retry_after(header: str | None) -> float | None:
+    """Seconds that a Retry-After header asks for, given as a number or as a date."""
+    if not header:
+        return None
+    if header.strip().isdigit():
+        return float(header)
+    try:
+        return max(parsedate_to_datetime(header).timestamp() - time.time(), 0.0)
+    except ValueError:
+        return None
+
+
+def _in_words(trouble: Exception) -> str:
+    """What went wrong, without the address: a query string may carry what must not be shown."""
+    if isinstance(trouble, requests.exceptions.SSLError):
+        return "the TLS connection failed"
+    if isinstance(trouble, requests.Timeout | urllib3.exceptions.TimeoutError):
+        return "no answer in time"
+    if isinstance(
+        trouble, requests.exceptions.ChunkedEncodingError | urllib3.exceptions.IncompleteRead
+    ):
+        return "the answer broke off"
+    if isinstance(
+        trouble, requests.exceptions.ContentDecodingError | urllib3.exceptions.DecodeError
+    ):
+        return "the answer does not decompress"
+    if isinstance(trouble, requests.ConnectionError | urllib3.exceptions.ProtocolError):
+        return "the connection failed or broke off"
+    return type(trouble).__name__

@@ -1,0 +1,277 @@
+"""Stage 3: opening stores, what a write does to history and ledger, and publishing CSV files.
+
+>>> import storage
+>>> with storage.open_store("sqlite:///:memory:") as store:
+...     print(len(store.read("wind_solar", "2024-10-27")))
+0
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import date, datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from domain.errors import StoreError, StoreMismatch, UsageError
+from domain.ledger import Count, Entry, State, answered
+from domain.settlement import ONE_DAY, day_window, days_in
+from domain.tables import Table
+from domain.windows import Window
+from products import PRODUCTS
+from products.product import Product
+from sources import DATASETS, PROVIDERS
+from sources.dataset import Answer, Dataset
+from stores.sql import LIVE, SYNTHETIC, SqlStore
+from utils import PROJECT, Setting, folder, load_settings, write_whole
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def store_url(value: str) -> str:
+    """A parser of ``STORE_URL``."""
+    if not value.startswith("sqlite:///") or value == "sqlite:///":
+        raise ValueError("it must look like sqlite:///output/gridledger.db")
+    return value
+
+
+SETTINGS = (
+    Setting("OUTPUT_DIR", "output", folder, "Folder of the CSV files and the log."),
+    Setting(
+        "STORE_URL",
+        "sqlite:///output/gridledger.db",
+        store_url,
+        "Where rows, history and ledger are kept: sqlite:///FILE, relative to the project.",
+    ),
+)
+
+
+@cache
+def tables() -> dict[str, Table]:
+    """The tables of every dataset, under key and aliases, and of every product."""
+    found: dict[str, Table] = {}
+    for dataset in DATASETS:
+        for name in (dataset.key, *dataset.aliases):
+            found[name] = dataset.table
+    return found | {product.key: product.table for product in PRODUCTS}
+
+
+def open_store(url: str | None = None) -> SqlStore:
+    """Open the store at ``url``, or the configured one, making it where it does not exist.
+
+    ``sqlite:///FILE`` (relative to the project), ``sqlite:////absolute/FILE`` or
+    ``sqlite:///:memory:``. Use it in a ``with`` block. Raises UsageError for a URL of another kind,
+    StoreMismatch for a file that is not ours or is newer than this program, StoreError where it
+    cannot be opened.
+    """
+    from stores.sqlite import SqliteStore
+
+    url = url or str(load_settings(SETTINGS)["STORE_URL"])
+    try:
+        path = store_url(url).removeprefix("sqlite:///")
+    except ValueError as problem:
+        raise UsageError(f"STORE_URL={urlsplit(url).scheme}:… is not allowed: {problem}.") from None
+    return SqliteStore(url, Path(path) if path == ":memory:" else PROJECT / path, tables())
+
+
+# --- write policy -----------------------------------------------------------------------------
+
+
+def write_answer(
+    store: SqlStore, dataset: Dataset, window: Window, answer: Answer, now: datetime
+) -> tuple[list[Entry], int]:
+    """Store a provider's answer for a window, with the ledger entries of the days it touches.
+
+    Returns the entries and how many rows changed. Rows, history and entries stand or fall together.
+    """
+    days = days_in(window)
+    known = store.entries(dataset.key, days[0], days[-1])
+    recorded: list[Entry] = []
+
+    def entries(changed: pd.Series) -> list[Entry]:
+        series_before = set(_series(store, dataset, days[0] - ONE_DAY))
+        for day in days:
+            span = day_window(day)
+            by_series = _series(store, dataset, day)
+            within = int(((changed >= span.start) & (changed < span.end)).sum())
+            entry = answered(
+                dataset.key,
+                "",
+                day,
+                dataset.completeness,
+                dataset.lag,
+                Count(by_series, within),
+                known.get(("", day)),
+                now,
+                whole=window.common(span) == span,
+                note=_oddities(answer, series_before - set(by_series) if by_series else set()),
+            )
+            series_before = set(by_series) or series_before
+            recorded.append(entry)
+        return recorded
+
+    changed = store.write(
+        dataset.table,
+        answer.rows.frame,
+        older=answer.rows.older,
+        known_at=now,
+        synthetic=answer.synthetic,
+        entries=entries,
+    )
+    return recorded, changed
+
+
+def _series(store: SqlStore, dataset: Dataset, day: date) -> dict[str, int]:
+    return store.count(dataset.table, day_window(day), dataset.completeness.series)
+
+
+def _oddities(answer: Answer, gone: set[str]) -> str:
+    """What a person should know of an answer that is otherwise fine."""
+    rows = answer.rows
+    said = []
+    if rows.unknown:
+        said.append(f"unknown columns {', '.join(rows.unknown)}")
+    if gone:
+        said.append(f"{', '.join(sorted(gone))} was there the day before and is missing")
+    if rows.conflicts:
+        said.append(f"{rows.conflicts} rows came twice with different values")
+    return "; ".join(said)
+
+
+def write_product(
+    store: SqlStore,
+    product: Product,
+    frame: pd.DataFrame,
+    window: Window,
+    inputs: Mapping[date, tuple[str, State]],
+    now: datetime,
+) -> list[Entry]:
+    """Store a product's rows for whole days, with their entries.
+
+    ``inputs`` gives for each day the fingerprint of what it was computed from and the state that
+    its inputs allow. Rows that the new computation no longer has go to history.
+    """
+    known = store.entries(product.key, min(inputs), max(inputs))
+    recorded: list[Entry] = []
+
+    def entries(changed: pd.Series) -> list[Entry]:
+        times = frame[product.table.time]
+        for day, (fingerprint, state) in inputs.items():
+            span = day_window(day)
+            of_day = ((times >= span.start) & (times < span.end)).to_numpy()
+            changes = int(((changed >= span.start) & (changed < span.end)).sum())
+            previous = known.get(("", day))
+            rows = int(of_day.sum())
+            recorded.append(
+                Entry(
+                    key=product.key,
+                    scope="",
+                    day=day,
+                    window=span,
+                    state=state,
+                    rows=rows,
+                    expected=rows,
+                    coverage=_mean_coverage(frame[of_day]),
+                    version=(previous.version if previous else 0) + (changes > 0),
+                    asked_at=now,
+                    counted_at=now,
+                    inputs=fingerprint,
+                )
+            )
+        return recorded
+
+    store.write(
+        product.table,
+        frame,
+        known_at=now,
+        synthetic=store.origin == SYNTHETIC,
+        entries=entries,
+        replace=window,
+    )
+    return recorded
+
+
+def _mean_coverage(frame: pd.DataFrame) -> float:
+    if not len(frame):
+        return 0.0
+    return round(float(frame["coverage"].mean()), 9) if "coverage" in frame.columns else 1.0
+
+
+# --- publishing -------------------------------------------------------------------------------
+
+
+def claim_output(output: Path, origin: str) -> None:
+    """Say in ``ATTRIBUTION.txt`` what the files are and whose data; refuse to mix live and synthetic.
+
+    Raises StoreMismatch where the folder already holds files of the other origin.
+    """
+    path = output / "ATTRIBUTION.txt"
+    present = path.read_text(encoding="utf-8") if path.exists() else ""
+    for kind in (LIVE, SYNTHETIC):
+        if kind != origin and present.startswith(f"Origin: {kind}"):
+            raise StoreMismatch(
+                f"the folder {output.name} holds {kind} files and the new ones are {origin}: the two "
+                "are never mixed. Set OUTPUT_DIR to another folder."
+            )
+    text = attribution(origin)
+    if present != text:
+        _saved(path, text.encode())
+
+
+def attribution(origin: str) -> str:
+    """Origin, licences and units notice of a folder of CSV files."""
+    lines = [f"Origin: {origin}"]
+    if origin == SYNTHETIC:
+        lines.append(
+            "Every number here is SYNTHETIC: made by gridledger's sandbox for demonstration and "
+            "tests. Nothing of it was measured or published by anyone."
+        )
+    lines += ["", "Data of these providers, under their licences:"]
+    lines += [f"- {provider.title}: {provider.attribution}" for provider in PROVIDERS]
+    lines += [
+        "",
+        "Times are UTC, intervals are labelled by their start, units are in the column names, "
+        "discharge and export are positive.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def publish_day(
+    output: Path, product: Product, day: date, frame: pd.DataFrame, *, newest: bool
+) -> list[Path]:
+    """Write the CSV file of one product day, and the product's own file where it is the newest day.
+
+    Returns the files that could not take their name because another program holds them open; their
+    content stands beside them as ``<product>.new.csv``. Raises StoreError where the disk refuses.
+    """
+    from stores.files import csv_bytes
+
+    content = csv_bytes(product.table, frame)
+    targets = [output / day.isoformat() / f"{product.key}.csv"]
+    if newest:
+        targets.append(output / f"{product.key}.csv")
+    return [path for path in targets if not _saved(path, content)]
+
+
+def _saved(path: Path, content: bytes) -> bool:
+    """Write a file whole; False where it is held open and the content went beside it."""
+    beside = path.with_suffix(f".new{path.suffix}")
+    try:
+        try:
+            write_whole(path, content)
+        except PermissionError:
+            if not path.exists() or not os.access(path.parent, os.W_OK):
+                raise
+            write_whole(beside, content)
+            return False
+        beside.unlink(missing_ok=True)
+    except OSError as trouble:
+        raise StoreError(
+            f"{path.parent.name}/{path.name} could not be written ({trouble.strerror}): the rows are in "
+            "the store and the file is written by the next run."
+        ) from None
+    return True

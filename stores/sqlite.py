@@ -1,0 +1,163 @@
+"""The default store: one SQLite file that any browser can open, also while a run writes.
+
+Times are ISO text and tables are clustered by key (``WITHOUT ROWID``); docs/decisions.md has the
+measurement that decided it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, ClassVar
+
+from domain.errors import StoreBusy, StoreError, StoreMismatch
+from domain.tables import Table
+from stores.sql import SCHEMA_VERSION, SqlStore
+from utils import file_lock
+
+# "GRLG": tells our files from other people's SQLite files.
+APPLICATION_ID = 0x47524C47
+BUSY_WAIT_S = 90.0
+
+
+class SqliteStore(SqlStore):
+    """A store in one file. Writing begins with the file's write lock, waited for up to 90 s."""
+
+    same = "IS"
+    types: ClassVar[Mapping[str, str]] = {
+        "time": "TEXT",
+        "date": "TEXT",
+        "float": "REAL",
+        "int": "INTEGER",
+        "text": "TEXT",
+    }
+    _table_options = " WITHOUT ROWID"
+
+    def __init__(
+        self,
+        url: str,
+        path: Path,
+        tables: Mapping[str, Table],
+        *,
+        busy_wait_s: float = BUSY_WAIT_S,
+    ) -> None:
+        super().__init__(url, tables)
+        self.path = path
+        with self._our_errors():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path, timeout=busy_wait_s, isolation_level=None)
+            try:
+                self._prepare()
+            except BaseException:
+                self._db.close()
+                raise
+
+    def _prepare(self) -> None:
+        version = self._check_identity()
+        self._execute("PRAGMA temp_store = MEMORY")
+        self._execute(
+            "PRAGMA synchronous = NORMAL"
+        )  # in WAL mode: never corrupt, at worst asked again
+        if version == 0:
+            self._execute("PRAGMA journal_mode = WAL")
+            with self.transaction():
+                if self._check_identity() == 0:  # unless another run was quicker
+                    self.create_schema()
+                    self._execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                    self._execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def _check_identity(self) -> int:
+        """The schema version of the file, 0 for an empty one; StoreMismatch for one that is not ours."""
+        ((application,),) = self._execute("PRAGMA application_id")
+        ((version,),) = self._execute("PRAGMA user_version")
+        ((tables,),) = self._execute("SELECT count(*) FROM sqlite_master")
+        if application != APPLICATION_ID and (tables or application):
+            raise StoreMismatch(
+                f"{self.path.name} is a SQLite file of another program: it was left untouched. "
+                "Point STORE_URL at another file."
+            )
+        if version > SCHEMA_VERSION:
+            raise StoreMismatch(
+                f"{self.path.name} was written by a newer gridledger (schema {version}, this one knows "
+                f"{SCHEMA_VERSION}): update this program or point STORE_URL at another file."
+            )
+        return int(version)
+
+    def _execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with self._our_errors():
+            return self._db.execute(sql, parameters).fetchall()
+
+    def _load(self, target: str, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
+        names = ", ".join(f'"{c}"' for c in columns)
+        with self._our_errors():
+            self._db.executemany(
+                f"INSERT INTO {target} ({names}) VALUES ({', '.join('?' * len(columns))})", rows
+            )
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        self._execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._execute("COMMIT")
+        except BaseException:
+            self._ready.clear()  # tables made in this transaction are gone with it
+            if self._db.in_transaction:
+                self._db.rollback()
+            raise
+
+    @contextlib.contextmanager
+    def _our_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as trouble:
+            raise self._translated(trouble) from trouble
+
+    def _translated(self, trouble: Exception) -> StoreError:
+        name, said = self.path.name, str(trouble)
+        if "locked" in said or "busy" in said:
+            return StoreBusy(
+                f"{name} stayed locked by another program; close what holds it open and run again."
+            )
+        if "full" in said or getattr(trouble, "errno", None) == 28:
+            return StoreError(
+                f"the disk under {name} is full: nothing of this window was stored. Free some space "
+                "and run again."
+            )
+        if "readonly" in said or "unable to open" in said or isinstance(trouble, OSError):
+            return StoreError(
+                f"{name} cannot be opened for writing ({said}): check the permissions of the file and "
+                "its folder."
+            )
+        if "not a database" in said:
+            return StoreMismatch(
+                f"{name} is not a SQLite file: it was left untouched. Point STORE_URL at another file."
+            )
+        if "malformed" in said:
+            return StoreError(
+                f"{name} is damaged ({said}): restore a copy, or move it away and fetch again."
+            )
+        return StoreError(f"{name}: SQLite said '{said}'; nothing of this window was stored.")
+
+    def _columns_of(self, table: str) -> list[str]:
+        return [row[0] for row in self._execute("SELECT name FROM pragma_table_info(?)", (table,))]
+
+    def lock(self, key: str) -> contextlib.AbstractContextManager[None]:
+        return file_lock(self.path.with_name(self.path.name + ".locks") / f"{key}.lock")
+
+    def location(self) -> str:
+        return self.path.name
+
+    def size_bytes(self) -> int:
+        return sum(
+            file.stat().st_size
+            for suffix in ("", "-wal")
+            if (file := self.path.with_name(self.path.name + suffix)).exists()
+        )
+
+    def close(self) -> None:
+        with closing(self._db):
+            pass
