@@ -199,6 +199,8 @@ def finish(command: str, report: Report, settings: Settings, now: datetime, bega
     )
     log.info("%s ends with exit code %d (%s)", command, code, EXIT_CODES[code])
     console.say(f"exit code {code}: {EXIT_CODES[code]}")
+    if code == 1:
+        console.say("To look around without a network: python3 run.py demo")
     return code
 
 

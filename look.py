@@ -1,9 +1,9 @@
-"""Commands that look and change nothing: datasets, products, status, export."""
+"""Commands that look and change nothing: datasets, products, status, doctor, export, samples."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -90,6 +90,34 @@ def status() -> int:
     console.show("Last runs", header, [[run.get(name) for name in header] for run in runs])
     console.show("Settings in force", ("key", "value"), list(settings.shown().items()))
     return 0
+
+
+@app.command(epilog=examples("doctor", "doctor --live"))
+def doctor(
+    live: Annotated[
+        bool, typer.Option("--live", help="Also one small request per provider, checked.")
+    ] = False,
+) -> int:
+    """Check the prerequisites: Python, disk, clock, store, every provider."""
+    from doctor import WRONG, examine
+
+    findings = list(examine(read_settings(), live=live, now=datetime.now(UTC)))
+    rows = [[finding.verdict, finding.what, finding.detail] for finding in findings]
+    console.show("Doctor", ("verdict", "what", "detail"), rows)
+    return 1 if any(finding.verdict == WRONG for finding in findings) else 0
+
+
+@app.command("check-samples", epilog=examples("check-samples recorded/"))
+def check_samples(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of recorded answers.")],
+) -> int:
+    """Put recorded answers through the real readers and products."""
+    from check_samples import WRONG, check
+
+    verdicts = check(folder)
+    rows = [[verdict.outcome, verdict.file, verdict.detail] for verdict in verdicts]
+    console.show("Recorded answers", ("outcome", "file", "detail"), rows)
+    return 1 if any(verdict.outcome == WRONG for verdict in verdicts) else 0
 
 
 @app.command(

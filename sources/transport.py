@@ -29,6 +29,7 @@ T = TypeVar("T")
 USER_AGENT = "gridledger/1 (batch ETL; one polite client per run)"
 SYNTHETIC_HEADER = "X-Synthetic-Data"
 ATTEMPTS = 5
+FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 60.0
 FAILURES_TO_GIVE_UP = 3
 # A year of one dataset is far smaller; what is larger is not an answer to our question.
@@ -199,7 +200,7 @@ class Client:
     def _pause_before_retry(self, state: tenacity.RetryCallState) -> float:
         trouble = state.outcome.exception() if state.outcome else None
         asked = getattr(trouble, "wait_s", None)
-        jittered = tenacity.wait_random_exponential(multiplier=0.5, max=LONGEST_PAUSE_S)(state)
+        jittered = tenacity.wait_random_exponential(FIRST_PAUSE_S, LONGEST_PAUSE_S)(state)
         return max(asked, jittered) if asked is not None else jittered
 
     def _sleep(self, seconds: float) -> None:

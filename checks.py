@@ -1,0 +1,32 @@
+"""What ``test`` runs: unit tests, integration tests and, with ``--all``, lint, types and doctests."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from utils import PROJECT
+
+TESTS = ("tests/unit", "tests/integration")
+# Doctests of the modules whose examples need a store or a server; domain's run among the unit tests.
+DOCTESTS = ("domain", "stores", "storage.py", "fetch_data.py", "process_data.py")
+
+
+def run(*, everything: bool, nightly: bool) -> int:
+    """Run the tests this installation can run; returns the first exit code that is not 0."""
+    marks = [] if nightly else ["-m", "not nightly"]
+    steps: list[tuple[str, list[str]]] = []
+    if everything:
+        steps += [
+            ("lint", ["ruff", "check", "."]),
+            ("format", ["ruff", "format", "--check", "."]),
+            ("types", ["mypy"]),
+        ]
+    steps.append(("doctests", ["pytest", "--doctest-modules", *DOCTESTS]))
+    steps.append(("tests", ["pytest", *TESTS, *marks]))
+    failed = 0
+    for name, command in steps:
+        print(f"== {name}: python -m {' '.join(command)}", flush=True)
+        code = subprocess.run([sys.executable, "-m", *command], cwd=PROJECT, check=False).returncode
+        failed = failed or code
+    return failed
