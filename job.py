@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import console
-from domain.errors import UsageError
+from domain.errors import GridledgerError, StoreError, UsageError
 from domain.ledger import State
 from domain.settlement import ONE_DAY, settlement_date
 from domain.windows import Window, format_instant
@@ -114,20 +114,16 @@ def read_settings(**overrides: str) -> Settings:
     return settings
 
 
-def run_job(
-    store: SqlStore,
-    settings: Settings,
-    now: datetime,
-    window: Window | None,
-    only: list[str],
-) -> Report:
+def run_job(job: Job, window: Window | None, only: list[str]) -> Report:
     """Fetch, then process, then say how things stand; the whole daily job.
 
     ``window`` None is the unattended form: what the ledger says is missing, back from yesterday.
+    ``only`` names datasets and products; empty means those of the settings.
     """
     import fetch_data
     import process_data
 
+    store, settings, now = job.store, job.settings, job.now
     datasets, products = what_to_run(settings, only)
     wanted = [
         (d, window or fetch_data.catch_up_window(d, store, settings["CATCH_UP_DAYS"], now))
@@ -138,11 +134,8 @@ def run_job(
             wanted, store, settings, now, by_name=window is not None, progress=progress
         )
     yesterday = settlement_date(now) - ONE_DAY
-    to_process = []
-    for product in products:
-        span = window or process_data.all_days(product, store, yesterday)
-        if span:
-            to_process.append((product, span))
+    spans = [(p, window or process_data.all_days(p, store, yesterday)) for p in products]
+    to_process = [(product, span) for product, span in spans if span]
     processed = process_data.process_windows(to_process, store, settings, now)
     report = Report(fetched.fetched, processed, fetched.requests)
     report.list_holes(now)
@@ -168,91 +161,108 @@ def what_to_run(settings: Settings, only: list[str]) -> tuple[list[Dataset], lis
     return datasets, products
 
 
+@dataclass(frozen=True)
+class Job:
+    """One command that does something: its store, its settings, and the moment it began."""
+
+    name: str
+    store: SqlStore
+    settings: Settings
+    now: datetime
+    clock: float = field(default_factory=time.monotonic)
+
+    def finish(self, report: Report) -> int:
+        """Print the summary, keep the run record, return the exit code."""
+        summarise(report)
+        code = report.exit_code
+        self.record(code, report)
+        console.say(f"exit code {code}: {EXIT_CODES[code]}")
+        if code == 1:
+            console.say("To look around without a network: python3 run.py demo")
+        return code
+
+    def record(self, code: int, report: Report) -> None:
+        """Log the end and append it to the run records that ``status`` shows."""
+        log.info("%s ends with exit code %d (%s)", self.name, code, EXIT_CODES[code])
+        record = {
+            "started": format_instant(self.now),
+            "command": self.name,
+            "seconds": round(time.monotonic() - self.clock, 1),
+            "requests": report.requests,
+            "rows": sum(part.changed for part in report.fetched),
+            "holes": len(report.holes),
+            "exit_code": code,
+        }
+        try:
+            record_run(self.settings["OUTPUT_DIR"], record)
+        except OSError as trouble:
+            log.warning("the run could not be recorded in runs.jsonl: %s", trouble.strerror)
+
+
 @contextlib.contextmanager
-def open_job(name: str, **overrides: str) -> Iterator[tuple[SqlStore, Settings, datetime]]:
-    """Settings, log, open store and the moment of the run, for commands that do something."""
+def open_job(name: str, **overrides: str) -> Iterator[Job]:
+    """Settings, log, open store and the moment of the run, for commands that do something.
+
+    Raises SettingError for a wrong setting, StoreError where folder or store cannot be used.
+    """
     from storage import open_store
 
     settings = read_settings(**overrides)
-    # On a terminal the progress bar and the summary tell the story; the file has every line.
-    start_log(settings["OUTPUT_DIR"], logging.WARNING if sys.stderr.isatty() else logging.INFO)
+    folder = settings["OUTPUT_DIR"]
+    try:
+        # On a terminal the progress bar and the summary tell the story; the file has every line.
+        start_log(folder, logging.WARNING if sys.stderr.isatty() else logging.INFO)
+    except OSError as trouble:
+        raise StoreError(
+            f"OUTPUT_DIR={folder.name} cannot be written ({trouble.strerror}): check its permissions "
+            "or set another folder."
+        ) from None
     log.info("%s begins", name)
     with open_store(settings["STORE_URL"]) as store:
-        yield store, settings, datetime.now(UTC)
-
-
-def finish(command: str, report: Report, settings: Settings, now: datetime, began: float) -> int:
-    """Print the summary, keep the run record, return the exit code."""
-    summarise(report)
-    code = report.exit_code
-    record_run(
-        settings["OUTPUT_DIR"],
-        {
-            "started": format_instant(now),
-            "command": command,
-            "seconds": round(time.monotonic() - began, 1),
-            "requests": report.requests,
-            "rows": sum(part.changed for part in report.fetched),
-            "exit_code": code,
-            "holes": len(report.holes),
-        },
-    )
-    log.info("%s ends with exit code %d (%s)", command, code, EXIT_CODES[code])
-    console.say(f"exit code {code}: {EXIT_CODES[code]}")
-    if code == 1:
-        console.say("To look around without a network: python3 run.py demo")
-    return code
+        job = Job(name, store, settings, datetime.now(UTC))
+        try:
+            yield job
+        except KeyboardInterrupt:
+            job.record(130, Report())
+            raise
+        except GridledgerError as trouble:
+            log.error("%s", trouble)
+            job.record(trouble.exit_code, Report())
+            raise
 
 
 def summarise(report: Report) -> None:
     """One line a dataset and product, then what needs attention."""
-    rows: list[list[object]] = []
-    for part in report.fetched:
-        entries = list(part.entries.values())
-        stored = sum(entry.rows for entry in entries)
-        due = sum(entry.expected for entry in entries)
-        coverage = min(stored / due, 1.0) if due else 0.0
-        state = "locked" if part.locked else _states(entry.state for entry in entries)
-        rows.append(
-            [
-                part.dataset.key,
-                len(entries),
-                stored,
-                part.changed,
-                f"{coverage:.1%}",
-                state,
-                round(part.seconds, 1),
-            ]
-        )
-    for done in report.processed:
-        entries = list(done.entries.values())
-        stored = sum(entry.rows for entry in entries)
-        coverage = sum(entry.coverage for entry in entries) / len(entries) if entries else 0.0
-        state = "locked" if done.locked else _states(entry.state for entry in entries)
-        rows.append(
-            [
-                done.product.key,
-                len(entries),
-                stored,
-                done.rows,
-                f"{coverage:.1%}",
-                state,
-                round(done.seconds, 1),
-            ]
-        )
+    rows = [_line(part.dataset.key, part, part.changed) for part in report.fetched]
+    rows += [_line(part.product.key, part, part.rows) for part in report.processed]
     header = ("key", "days", "rows", "new", "coverage", "state", "seconds")
     console.show("Datasets and products", header, rows)
     notes = {e.note for part in report.fetched for e in part.entries.values() if e.note}
-    attention = [*report.failures, *report.holes, *sorted(notes - set(report.failures))]
+    told = {e.note for part in report.fetched for e in part.entries.values() if part.failures}
+    attention = [*report.failures, *report.holes, *sorted(notes - told)]
     attention += [
         f"{path.name} is held open: its new content is beside it"
-        for done in report.processed
-        for path in done.held_open
+        for part in report.processed
+        for path in part.held_open
     ]
     for line in attention[:20]:
         console.say(f"! {line}")
     if len(attention) > 20:
         console.say(f"! and {len(attention) - 20} more, in the log")
+
+
+def _line(key: str, part: Fetched | Processed, new: int) -> list[object]:
+    entries = list(part.entries.values())
+    coverage = sum(entry.coverage for entry in entries) / len(entries) if entries else 0.0
+    return [
+        key,
+        len(entries),
+        sum(entry.rows for entry in entries),
+        new,
+        f"{coverage:.1%}",
+        "locked" if part.locked else _states(entry.state for entry in entries),
+        round(part.seconds, 1),
+    ]
 
 
 def _states(states: Iterable[State]) -> str:

@@ -29,7 +29,7 @@ def examples(*lines: str) -> str:
     return "Examples:\n\n\b\n" + "\n".join(f"  python3 run.py {line}" for line in lines)
 
 
-@app.command()
+@app.command(epilog=examples("datasets"))
 def datasets() -> int:
     """List what can be fetched."""
     from sources import DATASETS
@@ -49,7 +49,7 @@ def datasets() -> int:
     return 0
 
 
-@app.command()
+@app.command(epilog=examples("products"))
 def products() -> int:
     """List what can be computed."""
     from products import PRODUCTS
@@ -70,7 +70,7 @@ def products() -> int:
     return 0
 
 
-@app.command()
+@app.command(epilog=examples("status"))
 def status() -> int:
     """Say what is stored, how the last runs ended, and which settings are in force."""
     from products import PRODUCTS

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
 from datetime import UTC, date, datetime
 from typing import Annotated
 
@@ -20,7 +19,7 @@ import look
 from domain.errors import GridledgerError, UsageError
 from domain.settlement import ONE_DAY, days_window, parse_day, parse_range, settlement_date
 from domain.windows import Window, parse_instant
-from job import EXIT_CODES, Report, finish, open_job, run_job
+from job import EXIT_CODES, Report, open_job, run_job
 from utils import PROJECT, Locked, SettingError
 
 _CODES = " · ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items())
@@ -69,10 +68,8 @@ def run(
     Without dates: yesterday and what is missing before it, up to CATCH_UP_DAYS back.
     """
     window = _window(day, start, end) if day or start or end else None
-    began = time.monotonic()
-    with open_job("run") as (store, settings, now):
-        report = run_job(store, settings, now, window, only or [])
-        return finish("run", report, settings, now, began)
+    with open_job("run") as job:
+        return job.finish(run_job(job, window, only or []))
 
 
 @app.command(
@@ -116,17 +113,17 @@ def process(keys: Keys, start: Start, end: End = None) -> int:
     import process_data
 
     window = _window(None, start, end)
-    began = time.monotonic()
-    with open_job("process") as (store, settings, now):
+    with open_job("process") as job:
         wanted = [(product, window) for product in process_data.find_products(keys)]
-        report = Report(processed=process_data.process_windows(wanted, store, settings, now))
+        done = process_data.process_windows(wanted, job.store, job.settings, job.now)
+        report = Report(processed=done)
         for part in report.processed:
             for missing_day, inputs in part.waiting.items():
                 report.holes.append(
                     f"{part.product.key} {missing_day}: no {inputs} stored; type 'python3 run.py fetch "
                     f"{inputs.replace(',', '')} --start {missing_day}' first"
                 )
-        return finish("process", report, settings, now, began)
+        return job.finish(report)
 
 
 @app.command(epilog=look.examples("demo", "demo --date 2024-07-01"))
@@ -148,15 +145,13 @@ def demo(day: Day = None) -> int:
             **api.settings(),
         }
         console.say("Synthetic data: every number below is made up by the sandbox.")
-        began = time.monotonic()
-        with open_job("demo", **overrides) as (store, settings, now):
+        with open_job("demo", **overrides) as job:
             for one in days:
                 window = days_window(one, one)
                 _refuse_future(window)
                 console.say(f"\nSettlement day {one}")
-                report = run_job(store, settings, now, window, [])
-                codes.append(finish("demo", report, settings, now, began))
-            look.say_what_was_written(folder, store, days)
+                codes.append(job.finish(run_job(job, window, [])))
+            look.say_what_was_written(folder, job.store, days)
     return max(codes)
 
 
@@ -228,16 +223,21 @@ app.add_typer(look.app)
 def _fetch(command: str, keys: list[str], window: Window, again: bool) -> int:
     import fetch_data
 
-    began = time.monotonic()
-    with open_job(command) as (store, settings, now):
+    with open_job(command) as job:
         wanted = [(dataset, window) for dataset in fetch_data.find_datasets(keys)]
         with console.progress("fetch") as progress:
             done = fetch_data.fetch_windows(
-                wanted, store, settings, now, by_name=True, again=again, progress=progress
+                wanted,
+                job.store,
+                job.settings,
+                job.now,
+                by_name=True,
+                again=again,
+                progress=progress,
             )
         report = Report(fetched=done.fetched, requests=done.requests)
-        report.list_holes(now)
-        return finish(command, report, settings, now, began)
+        report.list_holes(job.now)
+        return job.finish(report)
 
 
 def _window(day: str | None, start: str | None, end: str | None) -> Window:

@@ -77,7 +77,9 @@ def columns() -> str:
 
 def settings() -> str:
     """Every setting as a Markdown table."""
-    rows = [(f"`{s.key}`", f"`{s.default}`" if s.default else "", s.comment) for s in all_settings()]
+    rows = [
+        (f"`{s.key}`", f"`{s.default}`" if s.default else "", s.comment) for s in all_settings()
+    ]
     return _table(("setting", "default", "meaning"), rows)
 
 

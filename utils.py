@@ -62,9 +62,13 @@ class Settings(Mapping[str, Any]):
 
     def shown(self) -> dict[str, str]:
         """The effective values as text, secrets masked."""
-        return {
-            key: "***" if self._declared[key].secret and value else str(value)
+        texts = {
+            key: ",".join(value) if isinstance(value, tuple) else str(value)
             for key, value in self._values.items()
+        }
+        return {
+            key: "***" if text and self._declared[key].secret else text
+            for key, text in texts.items()
         }
 
 
@@ -245,6 +249,7 @@ def start_log(folder: Path, console_level: int = logging.INFO) -> None:
         handler.close()
     log.setLevel(logging.INFO)
     log.propagate = False
+    logging.raiseExceptions = False  # a full disk must not print a traceback for every log line
     folder.mkdir(parents=True, exist_ok=True)
     to_console = logging.StreamHandler()
     to_console.setLevel(console_level)

@@ -182,7 +182,7 @@ class Client:
         status = response.status_code
         if status == 200:
             return
-        if status == 429 or status >= 500:
+        if status in (408, 429) or status >= 500:
             raise _Again(f"HTTP {status}", _retry_after(response.headers.get("Retry-After")))
         reason = " ".join(content[:2000].decode("utf-8", "replace").split())[:400]
         raise Refused(
