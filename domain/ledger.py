@@ -160,10 +160,16 @@ def answered(
     most = expected // max(len(count.by_series), 1)
     held = sum(min(rows, most) for rows in count.by_series.values())
     coverage = min(held / expected, 1.0) if expected else 0.0
-    state = _state(held, expected, overdue=now >= window.end + lag)
+    overdue = now >= window.end + lag
+    # Until then a series may still be missing that nobody has seen yet.
+    sure = overdue or not completeness.series
+    state = _state(held, expected, overdue=overdue) if sure else State.NOT_DUE
     answers, counted_at = 1, now
     if not whole and _unproven(state):
-        state, answers = State.DUE, 0
+        if previous and previous.state.proven and not count.changed:
+            state, answers, counted_at = previous.state, previous.answers, previous.counted_at
+        else:
+            state, answers = State.DUE, 0
     elif previous and not count.changed and previous.answers and _unproven(state):
         spaced = now - previous.counted_at >= RETRY_AFTER[min(previous.answers, 4) - 1]
         answers = previous.answers + spaced

@@ -115,7 +115,9 @@ def settlement_columns(times: pd.Series[pd.Timestamp]) -> dict[str, pd.Series]:
 def parse_day(text: str) -> date:
     """Read ``YYYY-MM-DD`` (1990 to 2100); UsageError for anything else."""
     try:
-        day = date.fromisoformat(text)
+        if len(text) != 10:  # other ISO forms of a date are easily mistaken
+            raise ValueError
+        day = datetime.strptime(text, "%Y-%m-%d").date()
     except ValueError:
         raise UsageError(f"'{text}' is not a day: write it as 2024-10-27.") from None
     if not 1990 <= day.year <= 2100:

@@ -166,16 +166,18 @@ def _as_arrow(table: Table, data: Any, where: str) -> pa.Table:
         return data
     if isinstance(data, pd.DataFrame):
         data = {str(name): data[name] for name in data.columns}
+    declared = {column.spelling: column for column in table.columns}
     arrays = {}
     for name, values in data.items():
+        if name not in declared:  # it may hold anything; only its name matters
+            arrays[name] = pa.nulls(len(values))
+            continue
         try:
             arrays[name] = pa.array(values, from_pandas=isinstance(values, pd.Series))
-        except (pa.ArrowInvalid, pa.ArrowTypeError):
-            column = next((c for c in table.columns if c.spelling == name), None)
-            if column is None:  # an undeclared column may hold anything; only its name matters
-                arrays[name] = pa.nulls(len(values))
-                continue
-            raise _misfit(table, column, values, where) from None
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+            raise _misfit(table, declared[name], values, where) from None
+        if isinstance(values, list) and bool in set(map(type, values)):
+            raise _misfit(table, declared[name], values, where)  # Arrow would take true for 1
     return pa.table(arrays)
 
 
@@ -194,7 +196,6 @@ def _arrow_type(dtype: Dtype) -> pa.DataType:
 
 def _cast(table: Table, column: Column, values: pa.ChunkedArray, where: str) -> pa.ChunkedArray:
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     kind = values.type
     number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
@@ -210,16 +211,11 @@ def _cast(table: Table, column: Column, values: pa.ChunkedArray, where: str) -> 
     if not fits and not pa.types.is_null(kind):
         raise _misfit(table, column, values.to_pylist(), where)
     try:
-        if column.dtype == "time" and not (clock and kind.tz):
-            # Providers leave the zone out where they mean UTC.
-            zoned = (
-                text and pc.any(pc.match_substring_regex(values, "(Z|[+-][0-9:]{2,5})$")).as_py()
-            )
-            cast = values.cast(pa.timestamp("us", "UTC" if zoned else None))
-            cast = cast if zoned else pc.assume_timezone(cast, "UTC")
+        if column.dtype == "time":
+            cast = _as_utc(values)
         else:
             cast = values.cast(_arrow_type(column.dtype))
-    except pa.ArrowInvalid:
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         raise _misfit(table, column, values.to_pylist(), where) from None
     if cast.null_count and not column.optional:
         raise SchemaError(
@@ -227,6 +223,27 @@ def _cast(table: Table, column: Column, values: pa.ChunkedArray, where: str) -> 
             "where a value is required; nothing of this window was stored."
         )
     return cast
+
+
+def _as_utc(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Times as timestamps in UTC; providers leave the zone out where they mean UTC."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    utc = pa.timestamp("us", "UTC")
+    if pa.types.is_timestamp(values.type) or pa.types.is_date(values.type):
+        zoned = pa.types.is_timestamp(values.type) and values.type.tz
+        return (
+            values.cast(utc)
+            if zoned
+            else pc.assume_timezone(values.cast(pa.timestamp("us")), "UTC")
+        )
+    try:
+        return values.cast(utc)  # all have a zone, as nearly always
+    except pa.ArrowInvalid:
+        has_zone = pc.match_substring_regex(values, r"(Z|[+-]\d\d:?\d\d)$")
+        naive = pc.binary_join_element_wise(values, "Z", "")
+        return pc.if_else(has_zone, values, naive).cast(utc)
 
 
 def _misfit(table: Table, column: Column, values: Iterable[Any], where: str) -> SchemaError:
@@ -244,15 +261,17 @@ def _fits(dtype: Dtype, value: Any) -> bool:
         return True
     if isinstance(value, bool):
         return False
-    if dtype in ("float", "int"):
-        return isinstance(value, float | int) and (dtype == "float" or value == int(value))
+    if dtype == "float":
+        return isinstance(value, float | int)
+    if dtype == "int":
+        return isinstance(value, float | int) and value % 1 == 0 and abs(value) < 2**63
     if dtype == "text":
         return isinstance(value, str)
     if not isinstance(value, str):
         return False
+    one = pa.chunked_array([[value]])
     try:
-        text = value.removesuffix("Z")
-        pa.array([text]).cast(pa.date32() if dtype == "date" else pa.timestamp("us"))
+        _as_utc(one) if dtype == "time" else one.cast(pa.date32())
     except pa.ArrowInvalid:
         return False
     return True
@@ -285,7 +304,8 @@ def format_times(values: pa.ChunkedArray) -> pa.ChunkedArray:
     import pyarrow.compute as pc
 
     try:
-        values = values.cast(pa.timestamp("s", "UTC"))
+        text = values.cast(pa.timestamp("s", "UTC")).cast(pa.string())
     except pa.ArrowInvalid:
-        values = values.cast(pa.timestamp("us", "UTC"))
-    return pc.binary_replace_slice(values.cast(pa.string()), 10, 11, "T")
+        text = values.cast(pa.timestamp("us", "UTC")).cast(pa.string())
+        text = pc.replace_substring_regex(text, r"\.?0*Z$", "Z")
+    return pc.binary_replace_slice(text, 10, 11, "T")

@@ -55,7 +55,9 @@ class JsonRows:
             self.end: format_instant(window.end - _SECOND),
         }
         where = f"{dataset.key} {window}"
-        rows, body = client.get(self.path, params, lambda raw: read_rows(dataset.table, raw, where))
+        rows, body = client.get(
+            dataset.key, self.path, params, lambda raw: read_rows(dataset.table, raw, where)
+        )
         kept, stray = keep_window(dataset.table, rows, window, where)
         return Answer(kept, stray, len(body.content), body.synthetic)
 
@@ -69,15 +71,12 @@ def read_rows(table: Table, body: bytes, where: str) -> Conformed:
 
     try:
         try:
-            data = _columns_as_declared(table, body)
+            return conform(table, _columns_as_declared(table, body), where, IGNORED)
         except msgspec.ValidationError:
             # Something unusual: read it without expectations, so that conform can say what it is.
-            data = _columns_as_they_come(body, where)
+            return conform(table, _columns_as_they_come(body, where), where, IGNORED)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as trouble:
         raise BrokenAnswer(f"not JSON: {trouble}") from None
-    if not data:
-        data = {column.spelling: [] for column in table.columns}
-    return conform(table, data, where, IGNORED)
 
 
 def _columns_as_declared(table: Table, body: bytes) -> dict[str, list[Any]]:

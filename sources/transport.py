@@ -2,9 +2,9 @@
 
 A ``Client`` serves one provider during one run. It keeps to the provider's rate, retries what may
 pass (429, 5xx, connection errors, timeouts, broken bodies) with exponential backoff and jitter,
-obeys Retry-After, and gives the provider up for the rest of the run when it has been without one
-good answer for longer than its deadline, or when several requests in a row came to nothing. Then
-every further window fails at once: a dead provider costs minutes, not the night.
+obeys Retry-After, and gives up for the rest of the run: a dataset when several of its requests in a
+row came to nothing, the provider when it has been without one good answer for longer than its
+deadline. Then further windows fail at once: a dead provider costs minutes, not the night.
 """
 
 from __future__ import annotations
@@ -86,19 +86,21 @@ class Client:
         self.requests = self.retries = self.bytes = 0
         self._sessions = threading.local()
         self._lock = threading.Lock()
-        self._failures = 0
-        self._good_at: float | None = None  # the last good answer; the deadline runs from it
+        self._failures: dict[str, int] = {}  # in a row, by dataset
+        self._waiting_since: float | None = None  # the first attempt since the last good answer
         self._stop = threading.Event()
 
     def get(
-        self, path: str, params: Mapping[str, str], decode: Callable[[bytes], T]
+        self, dataset: str, path: str, params: Mapping[str, str], decode: Callable[[bytes], T]
     ) -> tuple[T, Body]:
         """Ask ``path`` and decode the body; a body that ``decode`` calls broken is asked for again.
+
+        ``dataset`` is the key on whose behalf it is asked.
 
         Raises Refused (the provider said no), Unreachable or BrokenAnswer (retries exhausted, or the
         provider was given up before).
         """
-        self._refuse_if_given_up()
+        self._refuse_if_given_up(dataset)
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type((_Again, BrokenAnswer)),
             stop=self._stop_retrying,
@@ -110,15 +112,15 @@ class Client:
         try:
             decoded, body = retrying(self._attempt, path, params, decode)
         except _Again as trouble:
-            self._note_failure()
+            self._note_failure(dataset)
             raise Unreachable(self._sentence(path, str(trouble))) from None
         except BrokenAnswer as trouble:
-            self._note_failure()
+            self._note_failure(dataset)
             raise BrokenAnswer(self._sentence(path, str(trouble))) from None
         except Refused:
-            self._note_success()
+            self._note_success(dataset)  # it is alive and knows what it wants
             raise
-        self._note_success()
+        self._note_success(dataset)
         return decoded, body
 
     def stop(self) -> None:
@@ -131,8 +133,8 @@ class Client:
         self.rate.wait()
         with self._lock:
             self.requests += 1
-            if self._good_at is None:
-                self._good_at = time.monotonic()
+            if self._waiting_since is None:
+                self._waiting_since = time.monotonic()
         try:
             with self._session().get(
                 self.base_url + path,
@@ -218,27 +220,29 @@ class Client:
         )
 
     def _left_s(self) -> float:
-        return self.deadline_s - (time.monotonic() - (self._good_at or time.monotonic()))
+        since = self._waiting_since
+        return self.deadline_s - (time.monotonic() - since if since is not None else 0.0)
 
     def _overdue(self) -> bool:
         return self._left_s() <= 0
 
-    def _note_success(self) -> None:
+    def _note_success(self, dataset: str) -> None:
         with self._lock:
-            self._failures = 0
-            self._good_at = time.monotonic()
+            self._failures[dataset] = 0
+            self._waiting_since = None
 
-    def _note_failure(self) -> None:
+    def _note_failure(self, dataset: str) -> None:
         with self._lock:
-            self._failures += 1
+            self._failures[dataset] = self._failures.get(dataset, 0) + 1
 
-    def _refuse_if_given_up(self) -> None:
+    def _refuse_if_given_up(self, dataset: str) -> None:
         if self._stop.is_set():
             raise Unreachable(f"{self.provider.title} was not asked: the run is being stopped.")
-        if self._failures >= FAILURES_TO_GIVE_UP or (self._failures and self._overdue()):
+        failures = self._failures.get(dataset, 0)
+        if failures >= FAILURES_TO_GIVE_UP or (any(self._failures.values()) and self._overdue()):
             raise Unreachable(
-                f"{self.provider.title} was given up for this run after {self._failures} failed "
-                "requests; the next run asks again."
+                f"{self.provider.title} was given up for this run, having given no good answer to "
+                "several requests; the next run asks again."
             )
 
     def _sentence(self, path: str, reason: str) -> str:

@@ -50,7 +50,7 @@ def rows_of(
     database: Path, table: str, *, without: Sequence[str] = ("retrieved_at", "superseded_at")
 ) -> list[dict[str, Any]]:
     """All rows of a table as dicts in the order of their columns; none where there is no table."""
-    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as db:
+    with closing(sqlite3.connect(f"file:{database}?mode=rw", uri=True)) as db:
         names = [row[1] for row in db.execute(f"PRAGMA table_info('{table}')")]
         kept = [name for name in names if name not in without]
         if not kept:
@@ -137,7 +137,7 @@ class World:
         settings = self.settings(**changed)
         window = parse_range(start, end) if start else None
         with self.store() as store:
-            return job.run_job(store, settings, instant(now), window, list(only))
+            return job.run_job(job.Job("run", store, settings, instant(now)), window, list(only))
 
     def fetch(
         self,

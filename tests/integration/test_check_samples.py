@@ -54,9 +54,7 @@ def test_rows_of_a_known_dataset_are_read_and_others_are_named(tmp_path: Path) -
     [ROW | {"surprise": 1}, ROW | {"quantity": "n/a"}, {k: ROW[k] for k in ROW if k != "psrType"}],
     ids=["a field nobody declared", "a number that is none", "a field that is gone"],
 )
-def test_a_value_that_would_be_lost_is_called_wrong(
-    tmp_path: Path, row: dict[str, object]
-) -> None:
+def test_a_value_that_would_be_lost_is_called_wrong(tmp_path: Path, row: dict[str, object]) -> None:
     written(tmp_path, "agws.json", {"data": [row]})
     assert outcomes(tmp_path) == {"agws.json": check_samples.WRONG}
 

@@ -67,9 +67,7 @@ class WorkedFigures(unittest.TestCase):
     def test_time_weighted_mean_and_its_energy(self) -> None:
         found = integrate(TIMES, POWERS, [0, 1800], hold_s=1800)
         self.assertAlmostEqual(float(found.mean[0]), 0.833333, delta=5e-7)
-        self.assertAlmostEqual(
-            float(found.positive[0] - found.negative[0]), 0.416667, delta=5e-7
-        )
+        self.assertAlmostEqual(float(found.positive[0] - found.negative[0]), 0.416667, delta=5e-7)
         self.assertEqual(float(found.coverage[0]), 1.0)
         self.assertEqual(int(found.samples[0]), 7)
 
@@ -174,9 +172,7 @@ class PseudoRandom(unittest.TestCase):
             rng = random.Random(seed)
             times, values = irregular(rng, 500, 1900)
             hold, minimum = rng.choice((20, 60, 120)), rng.choice((0.0, 0.5, 0.9))
-            found = integrate(
-                times, values, list(self.EDGES), hold_s=hold, min_coverage=minimum
-            )
+            found = integrate(times, values, list(self.EDGES), hold_s=hold, min_coverage=minimum)
             expected = second_by_second(times, values, list(self.EDGES), hold, minimum)
             for n, figures in enumerate(expected):
                 for name, figure in figures.items():

@@ -200,12 +200,8 @@ class PeriodGrid(unittest.TestCase):
 class PeriodWindow(unittest.TestCase):
     def test_first_and_last_period_of_the_long_day(self) -> None:
         day = date(2025, 10, 26)
-        self.assertEqual(
-            str(period_window(day, 1)), "2025-10-25T23:00:00Z/2025-10-25T23:30:00Z"
-        )
-        self.assertEqual(
-            str(period_window(day, 50)), "2025-10-26T23:30:00Z/2025-10-27T00:00:00Z"
-        )
+        self.assertEqual(str(period_window(day, 1)), "2025-10-25T23:00:00Z/2025-10-25T23:30:00Z")
+        self.assertEqual(str(period_window(day, 50)), "2025-10-26T23:30:00Z/2025-10-27T00:00:00Z")
 
     def test_a_period_the_day_does_not_have_is_refused(self) -> None:
         for day, period in (
