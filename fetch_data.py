@@ -22,7 +22,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from domain.errors import SchemaError, SourceError, UsageError
-from domain.keys import find_all
+from domain.keys import find
 from domain.ledger import Entry, State, failed, is_due
 from domain.settlement import (
     ONE_DAY,
@@ -101,21 +101,16 @@ class FetchReport:
 
 def find_datasets(words: Iterable[str]) -> list[Dataset]:
     """Datasets by key, alias or group, in the order asked; UsageError with near matches."""
-    known, groups = _by_name()
-    found: list[Dataset] = []
-    for word in words:
-        found += groups.get(word.casefold()) or find_all([word], known, "dataset")
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(d for word in words for d in find(word, _by_name(), "dataset")))
 
 
 @cache
-def _by_name() -> tuple[dict[str, Dataset], dict[str, list[Dataset]]]:
-    names = {name: dataset for dataset in DATASETS for name in (dataset.key, *dataset.aliases)}
-    groups: dict[str, list[Dataset]] = {}
+def _by_name() -> dict[str, tuple[Dataset, ...]]:
+    names: dict[str, tuple[Dataset, ...]] = {}
     for dataset in DATASETS:
         for group in dataset.groups:
-            groups.setdefault(group, []).append(dataset)
-    return names, groups
+            names[group] = (*names.get(group, ()), dataset)
+    return names | {name: (d,) for d in DATASETS for name in (d.key, *d.aliases)}
 
 
 def fetch(
@@ -287,6 +282,12 @@ def _ask(dataset: Dataset, window: Window, client: Client) -> _Timed:
         outcome = dataset.read(dataset, window, client)
     except (SourceError, SchemaError) as trouble:
         outcome = trouble
+    except Exception as surprise:  # a fault of ours in one window must not end the night
+        log.exception("%s %s: unforeseen", dataset.key, window)
+        outcome = SourceError(
+            f"an unforeseen {type(surprise).__name__} while reading the answer ({surprise}); the log "
+            "has the details, please report it."
+        )
     return _Timed(outcome, time.perf_counter() - begin)
 
 

@@ -269,8 +269,12 @@ def _utc(seconds: float | None) -> Any:
 
 def record_run(folder: Path, record: Mapping[str, Any]) -> None:
     """Append one line to ``runs.jsonl``, from which ``status`` tells the last runs."""
-    with (folder / "runs.jsonl").open("a", encoding="utf-8") as file:
-        file.write(json.dumps(record) + "\n")
+    with (folder / "runs.jsonl").open("ab+") as file:
+        if file.seek(0, os.SEEK_END):
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":  # a crash cut the last line
+                file.write(b"\n")
+        file.write(json.dumps(record).encode() + b"\n")
 
 
 def last_runs(folder: Path, count: int) -> list[dict[str, Any]]:

@@ -22,8 +22,8 @@ def find(word: str, known: Mapping[str, T], what: str) -> T:
         return by_folded[word.casefold()]
     near = difflib.get_close_matches(word.casefold(), list(by_folded), n=3, cutoff=0.5)
     names = [name for name in known if name.casefold() in near] or list(known)
-    lead = "did you mean" if near else "there are"
-    raise UsageError(f"there is no {what} '{word}': {lead} {', '.join(names)}?")
+    hint = f"did you mean {', '.join(names)}?" if near else f"there are {', '.join(names)}."
+    raise UsageError(f"there is no {what} '{word}': {hint}")
 
 
 def find_all(words: Iterable[str], known: Mapping[str, T], what: str) -> list[T]:

@@ -166,7 +166,7 @@ def answered(
     state = _state(held, expected, overdue=overdue) if sure else State.NOT_DUE
     answers, counted_at = 1, now
     if not whole and _unproven(state):
-        if previous and previous.state.proven and not count.changed:
+        if previous and previous.answers and not count.changed:
             state, answers, counted_at = previous.state, previous.answers, previous.counted_at
         else:
             state, answers = State.DUE, 0

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Dtype = Literal["time", "date", "float", "int", "text"]
 
 _WHAT_FITS = {
-    "time": "a time such as 2024-10-27T00:30:00Z",
+    "time": "a time such as 2024-10-27T00:30:00Z (to the second)",
     "date": "a day such as 2024-10-27",
     "float": "a number",
     "int": "a whole number",
@@ -173,7 +173,10 @@ def _as_arrow(table: Table, data: Any, where: str) -> pa.Table:
             arrays[name] = pa.nulls(len(values))
             continue
         try:
-            arrays[name] = pa.array(values, from_pandas=isinstance(values, pd.Series))
+            if declared[name].dtype == "float" and isinstance(values, list):
+                arrays[name] = pa.array(values, pa.float64())  # whole numbers may stand among them
+            else:
+                arrays[name] = pa.array(values, from_pandas=isinstance(values, pd.Series))
         except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
             raise _misfit(table, declared[name], values, where) from None
         if isinstance(values, list) and bool in set(map(type, values)):
@@ -212,7 +215,7 @@ def _cast(table: Table, column: Column, values: pa.ChunkedArray, where: str) -> 
         raise _misfit(table, column, values.to_pylist(), where)
     try:
         if column.dtype == "time":
-            cast = _as_utc(values)
+            cast = _to_the_second(_as_utc(values), exact=column.name in table.key)
         else:
             cast = values.cast(_arrow_type(column.dtype))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
@@ -246,15 +249,33 @@ def _as_utc(values: pa.ChunkedArray) -> pa.ChunkedArray:
         return pc.if_else(has_zone, values, naive).cast(utc)
 
 
+def _to_the_second(values: pa.ChunkedArray, *, exact: bool) -> pa.ChunkedArray:
+    """Times without fractions: stores sort and select by their text, in which a fraction would jump.
+
+    ``exact`` refuses a fraction instead of dropping it.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        values.cast(pa.timestamp("s", "UTC"))
+    except pa.ArrowInvalid:
+        if exact:
+            raise
+        return pc.floor_temporal(values, unit="second")
+    return values
+
+
 def _misfit(table: Table, column: Column, values: Iterable[Any], where: str) -> SchemaError:
-    sample = next((value for value in values if not _fits(column.dtype, value)), None)
+    exact = column.name in table.key
+    sample = next((value for value in values if not _fits(column.dtype, value, exact)), None)
     return SchemaError(
         f"{table.name}.{column.name}: {sample!r} in {where} is not {_WHAT_FITS[column.dtype]}; "
         f"nothing of this window was stored."
     )
 
 
-def _fits(dtype: Dtype, value: Any) -> bool:
+def _fits(dtype: Dtype, value: Any, exact: bool) -> bool:
     import pyarrow as pa
 
     if value is None:
@@ -262,7 +283,7 @@ def _fits(dtype: Dtype, value: Any) -> bool:
     if isinstance(value, bool):
         return False
     if dtype == "float":
-        return isinstance(value, float | int)
+        return isinstance(value, float) or (isinstance(value, int) and float(value) == value)
     if dtype == "int":
         return isinstance(value, float | int) and value % 1 == 0 and abs(value) < 2**63
     if dtype == "text":
@@ -271,7 +292,7 @@ def _fits(dtype: Dtype, value: Any) -> bool:
         return False
     one = pa.chunked_array([[value]])
     try:
-        _as_utc(one) if dtype == "time" else one.cast(pa.date32())
+        _to_the_second(_as_utc(one), exact=exact) if dtype == "time" else one.cast(pa.date32())
     except pa.ArrowInvalid:
         return False
     return True
@@ -299,13 +320,9 @@ def _is_sorted(frame: pd.DataFrame, key: list[str]) -> bool:
 
 
 def format_times(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """UTC timestamps as ``2024-10-27T00:30:00Z``, with a fraction only where one is there."""
+    """UTC timestamps, which ``conform`` left without fractions, as ``2024-10-27T00:30:00Z``."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    try:
-        text = values.cast(pa.timestamp("s", "UTC")).cast(pa.string())
-    except pa.ArrowInvalid:
-        text = values.cast(pa.timestamp("us", "UTC")).cast(pa.string())
-        text = pc.replace_substring_regex(text, r"\.?0*Z$", "Z")
+    text = values.cast(pa.timestamp("s", "UTC")).cast(pa.string())
     return pc.binary_replace_slice(text, 10, 11, "T")

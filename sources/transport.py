@@ -154,6 +154,7 @@ class Client:
         session: requests.Session | None = getattr(self._sessions, "session", None)
         if session is None:
             session = requests.Session()
+            session.auth = _no_auth
             session.headers.update(
                 {"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": "gzip"}
             )
@@ -165,7 +166,8 @@ class Client:
         begin = time.monotonic()
         chunks: list[bytes] = []
         size = 0
-        for chunk in response.iter_content(2**18):
+        # One read of the socket at a time: a larger unit would wait for as long as it drips.
+        while chunk := response.raw.read1(2**18, decode_content=True):
             size += len(chunk)
             if size > LARGEST_BODY:
                 raise Refused(
@@ -252,15 +254,20 @@ class Client:
         )
 
 
+def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Without this, requests would send what ~/.netrc holds for the host."""
+    return request
+
+
 def _retry_after(header: str | None) -> float | None:
     """Seconds that a Retry-After header asks for, given as a number or as a date."""
     if not header:
         return None
-    if header.strip().isdigit():
-        return float(header)
     try:
+        if header.strip().isdecimal():
+            return float(header)
         return max(parsedate_to_datetime(header).timestamp() - time.time(), 0.0)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

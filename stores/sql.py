@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -18,16 +18,15 @@ from domain.errors import StoreMismatch, UsageError
 from domain.keys import find
 from domain.ledger import Entry, State
 from domain.settlement import parse_range
-from domain.tables import Column, Table, format_times, to_arrow, to_frame
+from domain.tables import Column, Table, to_frame
 from domain.windows import Window, format_instant, parse_instant
+from stores.upsert import RETRIEVED, SUPERSEDED, Upsert, as_stored, history_of, quoted
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA_VERSION = 1
 LIVE, SYNTHETIC = "live", "synthetic"
-RETRIEVED = "retrieved_at"
-SUPERSEDED = "superseded_at"
 
 _LEDGER_COLUMNS = (
     "key", "scope", "day", "window_start", "window_end", "state", "rows", "expected", "coverage",
@@ -64,11 +63,11 @@ class SqlStore(ABC):
     # --- what a database must bring -----------------------------------------------------------
 
     @abstractmethod
-    def _execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run one statement and return its rows."""
 
     @abstractmethod
-    def _load(self, target: str, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
+    def load(self, target: str, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
         """Insert many rows, none of which is there yet."""
 
     @abstractmethod
@@ -92,7 +91,7 @@ class SqlStore(ABC):
         """Bytes on disk."""
 
     @abstractmethod
-    def _columns_of(self, table: str) -> list[str]:
+    def columns_of(self, table: str) -> list[str]:
         """Column names of an existing table; empty where there is none."""
 
     _table_options = ""
@@ -107,8 +106,8 @@ class SqlStore(ABC):
 
     def create_schema(self) -> None:
         """Make the tables that every store has (schema version 1)."""
-        self._execute("CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
-        self._execute(
+        self.execute("CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
+        self.execute(
             "CREATE TABLE ledger (key TEXT NOT NULL, scope TEXT NOT NULL, day TEXT NOT NULL, "
             "window_start TEXT NOT NULL, window_end TEXT NOT NULL, state TEXT NOT NULL, "
             "rows INTEGER NOT NULL, expected INTEGER NOT NULL, coverage REAL NOT NULL, "
@@ -116,7 +115,7 @@ class SqlStore(ABC):
             "answers INTEGER NOT NULL, inputs TEXT NOT NULL, published TEXT NOT NULL, "
             "note TEXT NOT NULL, PRIMARY KEY (key, scope, day))" + self._table_options
         )
-        self._execute(
+        self.execute(
             "CREATE TABLE columns (table_name TEXT NOT NULL, position INTEGER NOT NULL, "
             "column_name TEXT NOT NULL, dtype TEXT NOT NULL, unit TEXT NOT NULL, "
             "description TEXT NOT NULL, in_key INTEGER NOT NULL, "
@@ -126,7 +125,7 @@ class SqlStore(ABC):
     @property
     def origin(self) -> str:
         """``live``, ``synthetic``, or empty as long as nothing was written."""
-        found = self._execute("SELECT value FROM meta WHERE name = 'origin'")
+        found = self.execute("SELECT value FROM meta WHERE name = 'origin'")
         return str(found[0][0]) if found else ""
 
     def claim_origin(self, synthetic: bool) -> None:
@@ -134,7 +133,7 @@ class SqlStore(ABC):
         wanted = SYNTHETIC if synthetic else LIVE
         origin = self.origin
         if not origin:
-            self._execute("INSERT INTO meta (name, value) VALUES ('origin', ?)", (wanted,))
+            self.execute("INSERT INTO meta (name, value) VALUES ('origin', ?)", (wanted,))
         elif origin != wanted:
             raise StoreMismatch(
                 f"{self.location()} holds {origin} data and the answer is {wanted}: the two are never "
@@ -144,7 +143,7 @@ class SqlStore(ABC):
     def _ensure_table(self, table: Table) -> None:
         if table.name in self._ready:
             return
-        existing = self._columns_of(table.name)
+        existing = self.columns_of(table.name)
         if not existing:
             self._create_table(table)
         else:
@@ -153,11 +152,11 @@ class SqlStore(ABC):
             (table.name, n, c.name, c.dtype, c.unit, c.description, int(c.name in table.key))
             for n, c in enumerate((*table.columns, *_BOOKKEEPING))
         ]
-        stored = self._execute(
+        stored = self.execute(
             "SELECT * FROM columns WHERE table_name = ? ORDER BY position", (table.name,)
         )
         if stored != described:
-            self._execute("DELETE FROM columns WHERE table_name = ?", (table.name,))
+            self.execute("DELETE FROM columns WHERE table_name = ?", (table.name,))
             names = (
                 "table_name",
                 "position",
@@ -167,27 +166,27 @@ class SqlStore(ABC):
                 "description",
                 "in_key",
             )
-            self._load("columns", names, described)
+            self.load("columns", names, described)
         self._ready.add(table.name)
 
     def _create_table(self, table: Table) -> None:
         columns = [self._definition(c, required=not c.optional) for c in table.columns]
         retrieved = self._definition(_BOOKKEEPING[0], required=True)
-        key = ", ".join(map(_q, table.key))
-        self._execute(
-            f"CREATE TABLE {_q(table.name)} ({', '.join([*columns, retrieved])}, "
+        key = ", ".join(map(quoted, table.key))
+        self.execute(
+            f"CREATE TABLE {quoted(table.name)} ({', '.join([*columns, retrieved])}, "
             f"PRIMARY KEY ({key})){self._table_options}"
         )
         if table.time != table.key[0]:
-            self._execute(
-                f"CREATE INDEX {_q(table.name + '_by_time')} ON {_q(table.name)} ({_q(table.time)})"
+            self.execute(
+                f"CREATE INDEX {quoted(table.name + '_by_time')} ON {quoted(table.name)} ({quoted(table.time)})"
             )
-        history = _history(table)
+        history = history_of(table)
         superseded = self._definition(_BOOKKEEPING[1], required=True)
-        self._execute(
-            f"CREATE TABLE {_q(history)} ({', '.join([*columns, retrieved, superseded])})"
+        self.execute(
+            f"CREATE TABLE {quoted(history)} ({', '.join([*columns, retrieved, superseded])})"
         )
-        self._execute(f"CREATE INDEX {_q(history + '_by_key')} ON {_q(history)} ({key})")
+        self.execute(f"CREATE INDEX {quoted(history + '_by_key')} ON {quoted(history)} ({key})")
 
     def _grow_table(self, table: Table, existing: list[str]) -> None:
         """Add optional columns that were declared since the table was made."""
@@ -199,13 +198,13 @@ class SqlStore(ABC):
                     f"the table {table.name} in {self.location()} has no column {column.name}, which "
                     "this version needs: start a new store or fetch into another one."
                 )
-            for name in (table.name, _history(table)):
-                self._execute(
-                    f"ALTER TABLE {_q(name)} ADD COLUMN {self._definition(column, required=False)}"
+            for name in (table.name, history_of(table)):
+                self.execute(
+                    f"ALTER TABLE {quoted(name)} ADD COLUMN {self._definition(column, required=False)}"
                 )
 
     def _definition(self, column: Column, *, required: bool) -> str:
-        return f"{_q(column.name)} {self.types[column.dtype]}{' NOT NULL' if required else ''}"
+        return f"{quoted(column.name)} {self.types[column.dtype]}{' NOT NULL' if required else ''}"
 
     # --- writing ------------------------------------------------------------------------------
 
@@ -232,123 +231,17 @@ class SqlStore(ABC):
         with self.transaction():
             self.claim_origin(synthetic)
             self._ensure_table(table)
-            changed = self._upsert(table, frame, known_at, replace)
+            rows = Upsert(self, table, known_at)
+            changed = rows.put(frame, replace)
             if older is not None and len(older):
-                self._stage(table, older, known_at)
-                self._keep_unknown_versions(table, known_at, "TRUE")
+                rows.put_older(older)
             for entry in entries(changed):
                 self.record(entry)
         return len(changed)
 
-    def _upsert(
-        self, table: Table, frame: pd.DataFrame, known_at: datetime, replace: Window | None
-    ) -> pd.Series:
-        times = frame[table.time]
-        if not self._touches_stored(table, times, replace):
-            self._load(
-                _q(table.name), [*table.names, RETRIEVED], self._rows(table, frame, known_at)
-            )
-            return times
-        self._stage(table, frame, known_at)
-        now = format_instant(known_at)
-        name, history = _q(table.name), _q(_history(table))
-        same_key = " AND ".join(f"t.{_q(c)} = i.{_q(c)}" for c in table.key)
-        same_values = (
-            " AND ".join(f"t.{_q(c)} {self.same} i.{_q(c)}" for c in table.values) or "TRUE"
-        )
-        columns = ", ".join(_q(c) for c in (*table.names, RETRIEVED))
-        gone: list[tuple[Any, ...]] = []
-        if replace:
-            vanished = (
-                f"FROM {name} AS t WHERE {_q(table.time)} >= ? AND {_q(table.time)} < ? "
-                f"AND NOT EXISTS (SELECT 1 FROM incoming AS i WHERE {same_key})"
-            )
-            span = (format_instant(replace.start), format_instant(replace.end))
-            self._execute(f"INSERT INTO {history} SELECT {columns}, ? {vanished}", (now, *span))
-            gone = self._execute(f"SELECT t.{_q(table.time)} {vanished}", span)
-            self._execute(f"DELETE {vanished}", span)
-        self._execute(
-            "DELETE FROM incoming AS i WHERE EXISTS "
-            f"(SELECT 1 FROM {name} AS t WHERE {same_key} AND {same_values})"
-        )
-        if table.version:
-            v = _q(table.version)
-            late = f"EXISTS (SELECT 1 FROM {name} AS t WHERE {same_key} AND i.{v} < t.{v})"
-            self._keep_unknown_versions(table, known_at, late)
-            self._execute(f"DELETE FROM incoming AS i WHERE {late}")
-        self._execute(
-            f"INSERT INTO {history} SELECT {', '.join(f't.{_q(c)}' for c in (*table.names, RETRIEVED))}"
-            f", ? FROM {name} AS t JOIN incoming AS i ON {same_key}",
-            (now,),
-        )
-        updates = ", ".join(f"{_q(c)} = excluded.{_q(c)}" for c in (*table.values, RETRIEVED))
-        self._execute(
-            f"INSERT INTO {name} ({columns}) SELECT {columns} FROM incoming WHERE TRUE "
-            f"ON CONFLICT ({', '.join(map(_q, table.key))}) DO UPDATE SET {updates}"
-        )
-        return self._times(gone + self._execute(f"SELECT {_q(table.time)} FROM incoming"))
-
-    def _touches_stored(self, table: Table, times: pd.Series, replace: Window | None) -> bool:
-        """Whether the table holds any row in the span of the incoming ones; mostly it does not."""
-        spans = [(times.min(), times.max())] if len(times) else []
-        spans += [(replace.start, replace.end)] if replace else []
-        if not spans:
-            return False
-        low, high = min(s[0] for s in spans), max(s[1] for s in spans)
-        found = self._execute(
-            f"SELECT 1 FROM {_q(table.name)} WHERE {_q(table.time)} >= ? AND {_q(table.time)} <= ? LIMIT 1",
-            (_as_text(low), _as_text(high)),
-        )
-        return bool(found)
-
-    def _stage(self, table: Table, frame: pd.DataFrame, known_at: datetime) -> None:
-        columns = [*table.names, RETRIEVED]
-        self._execute("DROP TABLE IF EXISTS incoming")
-        self._execute(
-            f"CREATE TEMPORARY TABLE incoming AS SELECT {', '.join(map(_q, columns))} "
-            f"FROM {_q(table.name)} WHERE FALSE"
-        )
-        self._load("incoming", columns, self._rows(table, frame, known_at))
-
-    def _keep_unknown_versions(self, table: Table, known_at: datetime, which: str) -> None:
-        """Put staged versions into history unless history or table has them."""
-        columns = ", ".join(f"i.{_q(c)}" for c in (*table.names, RETRIEVED))
-        equal = " AND ".join(f"h.{_q(c)} {self.same} i.{_q(c)}" for c in table.names)
-        absent = " AND ".join(
-            f"NOT EXISTS (SELECT 1 FROM {_q(name)} AS h WHERE {equal})"
-            for name in (_history(table), table.name)
-        )
-        self._execute(
-            f"INSERT INTO {_q(_history(table))} SELECT {columns}, ? FROM incoming AS i "
-            f"WHERE {which} AND {absent}",
-            (format_instant(known_at),),
-        )
-
-    def _rows(
-        self, table: Table, frame: pd.DataFrame, known_at: datetime
-    ) -> Iterator[tuple[Any, ...]]:
-        arrow = to_arrow(table, frame[list(table.names)])
-        lists = []
-        for column in table.columns:
-            values = arrow.column(column.name)
-            if column.dtype == "time":
-                values = format_times(values)
-            elif column.dtype == "date":
-                values = values.cast("string")
-            lists.append(values.to_pylist())
-        lists.append([format_instant(known_at)] * len(frame))
-        return zip(*lists, strict=True)
-
-    def _times(self, rows: list[tuple[Any, ...]]) -> pd.Series:
-        import pandas as pd
-        import pyarrow as pa
-
-        column = pa.array([row[0] for row in rows], pa.string())
-        return pd.Series(column.cast(pa.timestamp("us", "UTC")).to_pandas())
-
     def record(self, entry: Entry) -> None:
         """Write one ledger entry over the one that was there."""
-        self._execute(
+        self.execute(
             f"INSERT INTO ledger ({', '.join(_LEDGER_COLUMNS)}) "
             f"VALUES ({', '.join('?' * len(_LEDGER_COLUMNS))}) "
             "ON CONFLICT (key, scope, day) DO UPDATE SET "
@@ -404,11 +297,14 @@ class SqlStore(ABC):
         _check_columns(table, [*names, *(where or {})])
         parts, parameters = _conditions(table, window, where)
         rows: list[tuple[Any, ...]] = []
-        if self._columns_of(table.name):
-            rows = self._execute(
-                f"SELECT {', '.join(map(_q, names))} FROM {_q(table.name)}"
+        stored = self.columns_of(table.name)
+        if stored:
+            # A column that was declared after the table was made is added by the next write.
+            selected = [quoted(name) if name in stored else "NULL" for name in names]
+            rows = self.execute(
+                f"SELECT {', '.join(selected)} FROM {quoted(table.name)}"
                 + (f" WHERE {' AND '.join(parts)}" if parts else "")
-                + f" ORDER BY {', '.join(map(_q, table.key))}"
+                + f" ORDER BY {', '.join(map(quoted, table.key))}"
                 + (f" LIMIT {int(limit)}" if limit is not None else ""),
                 parameters,
             )
@@ -422,12 +318,12 @@ class SqlStore(ABC):
 
     def count(self, table: Table, window: Window, series: str = "") -> dict[str, int]:
         """Rows of the window in each series (one nameless series where ``series`` is empty)."""
-        if not self._columns_of(table.name):
+        if not self.columns_of(table.name):
             return {}
-        column = _q(series) if series else "''"
-        found = self._execute(
-            f"SELECT {column}, count(*) FROM {_q(table.name)} "
-            f"WHERE {_q(table.time)} >= ? AND {_q(table.time)} < ? GROUP BY 1 ORDER BY 1",
+        column = quoted(series) if series else "''"
+        found = self.execute(
+            f"SELECT {column}, count(*) FROM {quoted(table.name)} "
+            f"WHERE {quoted(table.time)} >= ? AND {quoted(table.time)} < ? GROUP BY 1 ORDER BY 1",
             (format_instant(window.start), format_instant(window.end)),
         )
         return {str(name): int(rows) for name, rows in found}
@@ -436,7 +332,7 @@ class SqlStore(ABC):
         self, key: str, first: date | None = None, last: date | None = None
     ) -> dict[tuple[str, date], Entry]:
         """Ledger entries of a key by scope and day, in order."""
-        found = self._execute(
+        found = self.execute(
             f"SELECT {', '.join(_LEDGER_COLUMNS)} FROM ledger WHERE key = ? AND day >= ? AND day <= ? "
             "ORDER BY scope, day",
             (key, (first or date.min).isoformat(), (last or date.max).isoformat()),
@@ -446,31 +342,31 @@ class SqlStore(ABC):
 
     def known_days(self, key: str) -> tuple[date, date] | None:
         """The first and last settlement day that the ledger has of a key."""
-        ((first, last),) = self._execute(
+        ((first, last),) = self.execute(
             "SELECT min(day), max(day) FROM ledger WHERE key = ?", (key,)
         )
         return (date.fromisoformat(first), date.fromisoformat(last)) if first else None
 
     def newest_day_with_rows(self, key: str) -> date | None:
         """The newest settlement day of which rows of the key are stored."""
-        ((day,),) = self._execute("SELECT max(day) FROM ledger WHERE key = ? AND rows > 0", (key,))
+        ((day,),) = self.execute("SELECT max(day) FROM ledger WHERE key = ? AND rows > 0", (key,))
         return date.fromisoformat(day) if day else None
 
     def mark_published(self, key: str, days: Mapping[date, str]) -> None:
         """Note from which inputs the files of these days were written."""
         with self.transaction():
             for day, inputs in days.items():
-                self._execute(
+                self.execute(
                     "UPDATE ledger SET published = ? WHERE key = ? AND day = ?",
                     (inputs, key, day.isoformat()),
                 )
 
     def size(self, table: Table) -> Size:
         """Rows, first and last time of a table."""
-        if not self._columns_of(table.name):
+        if not self.columns_of(table.name):
             return Size(table.name, 0, None, None)
-        ((rows, first, last),) = self._execute(
-            f"SELECT count(*), min({_q(table.time)}), max({_q(table.time)}) FROM {_q(table.name)}"
+        ((rows, first, last),) = self.execute(
+            f"SELECT count(*), min({quoted(table.time)}), max({quoted(table.time)}) FROM {quoted(table.name)}"
         )
         return Size(table.name, rows, first, last)
 
@@ -506,12 +402,12 @@ def _conditions(
     parts: list[str] = []
     parameters: list[Any] = []
     if window:
-        parts += [f"{_q(table.time)} >= ?", f"{_q(table.time)} < ?"]
+        parts += [f"{quoted(table.time)} >= ?", f"{quoted(table.time)} < ?"]
         parameters += [format_instant(window.start), format_instant(window.end)]
     for name, value in (where or {}).items():
         values = list(value) if isinstance(value, list | tuple | set) else [value]
-        parts.append(f"{_q(name)} IN ({', '.join('?' * len(values))})")
-        parameters += [_as_text(v) for v in values]
+        parts.append(f"{quoted(name)} IN ({', '.join('?' * len(values))})")
+        parameters += [as_stored(v) for v in values]
     return parts, parameters
 
 
@@ -521,22 +417,6 @@ def _check_columns(table: Table, names: Iterable[str]) -> None:
             raise UsageError(
                 f"{table.name} has no column '{name}': it has {', '.join(table.names)}."
             )
-
-
-def _as_text(value: Any) -> Any:
-    """A parameter as it is stored: instants and days as text, the rest as it is."""
-    if isinstance(value, datetime):
-        return format_instant(value)
-    return value.isoformat() if isinstance(value, date) else value
-
-
-def _history(table: Table) -> str:
-    return f"{table.name}_history"
-
-
-def _q(name: str) -> str:
-    """A quoted identifier; names come from declarations and were checked against them."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:

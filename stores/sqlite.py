@@ -57,23 +57,23 @@ class SqliteStore(SqlStore):
 
     def _prepare(self) -> None:
         version = self._check_identity()
-        self._execute("PRAGMA temp_store = MEMORY")
-        self._execute(
+        self.execute("PRAGMA temp_store = MEMORY")
+        self.execute(
             "PRAGMA synchronous = NORMAL"
         )  # in WAL mode: never corrupt, at worst asked again
         if version == 0:
-            self._execute("PRAGMA journal_mode = WAL")
+            self.execute("PRAGMA journal_mode = WAL")
             with self.transaction():
                 if self._check_identity() == 0:  # unless another run was quicker
                     self.create_schema()
-                    self._execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                    self._execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+                    self.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                    self.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def _check_identity(self) -> int:
         """The schema version of the file, 0 for an empty one; StoreMismatch for one that is not ours."""
-        ((application,),) = self._execute("PRAGMA application_id")
-        ((version,),) = self._execute("PRAGMA user_version")
-        ((tables,),) = self._execute("SELECT count(*) FROM sqlite_master")
+        ((application,),) = self.execute("PRAGMA application_id")
+        ((version,),) = self.execute("PRAGMA user_version")
+        ((tables,),) = self.execute("SELECT count(*) FROM sqlite_master")
         if application != APPLICATION_ID and (tables or application):
             raise StoreMismatch(
                 f"{self.path.name} is a SQLite file of another program: it was left untouched. "
@@ -86,11 +86,11 @@ class SqliteStore(SqlStore):
             )
         return int(version)
 
-    def _execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with self._our_errors():
             return self._db.execute(sql, parameters).fetchall()
 
-    def _load(self, target: str, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
+    def load(self, target: str, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
         names = ", ".join(f'"{c}"' for c in columns)
         with self._our_errors():
             self._db.executemany(
@@ -99,10 +99,10 @@ class SqliteStore(SqlStore):
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        self._execute("BEGIN IMMEDIATE")
+        self.execute("BEGIN IMMEDIATE")
         try:
             yield
-            self._execute("COMMIT")
+            self.execute("COMMIT")
         except BaseException:
             self._ready.clear()  # tables made in this transaction are gone with it
             if self._db.in_transaction:
@@ -142,8 +142,8 @@ class SqliteStore(SqlStore):
             )
         return StoreError(f"{name}: SQLite said '{said}'; nothing of this window was stored.")
 
-    def _columns_of(self, table: str) -> list[str]:
-        return [row[0] for row in self._execute("SELECT name FROM pragma_table_info(?)", (table,))]
+    def columns_of(self, table: str) -> list[str]:
+        return [row[0] for row in self.execute("SELECT name FROM pragma_table_info(?)", (table,))]
 
     def lock(self, key: str) -> contextlib.AbstractContextManager[None]:
         return file_lock(self.path.with_name(self.path.name + ".locks") / f"{key}.lock")

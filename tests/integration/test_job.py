@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -378,7 +379,7 @@ def test_unattended_job_asks_for_a_hole_ever_more_rarely(world: World) -> None:
         listed = any("2024-10-22" in hole for hole in report.holes)
         assert listed == (world.states("frequency")["2024-10-22"] == "partial")
     assert world.states("frequency")["2024-10-22"] == "confirmed_partial"
-    gaps = [b - a for a, b in zip(asked, asked[1:], strict=False)]
+    gaps = [b - a for a, b in itertools.pairwise(asked)]
     assert len(asked) == 4
     assert gaps == sorted(gaps)
     assert gaps[-1] > gaps[0]
@@ -710,7 +711,7 @@ def test_part_of_a_quiet_hour_is_not_an_empty_day(world: World) -> None:
     """2024-10-22 has no sample for 2 h 50 min; asking in there brings nothing and proves nothing."""
     day = true_frequency(world.sandbox, "2024-10-21T23:00:00Z", "2024-10-22T23:00:00Z")
     last, _ = max(
-        zip(day, day[1:], strict=False),
+        itertools.pairwise(day),
         key=lambda pair: instant(pair[1][0]) - instant(pair[0][0]),
     )
     start = instant(last[0]) + timedelta(minutes=10)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 import unittest
@@ -23,7 +24,7 @@ def second_by_second(
 ) -> list[dict[str, float]]:
     """The same figures by walking through every single second of every interval."""
     figures = []
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in itertools.pairwise(edges):
         covered, up, down = 0, [], []
         for second in range(start, end):
             before = [n for n, t in enumerate(times) if second - hold_s < t <= second]

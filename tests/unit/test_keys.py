@@ -101,7 +101,7 @@ class Datasets(unittest.TestCase):
 
     def test_a_misspelt_group_is_refused_with_the_right_one(self) -> None:
         with self.assertRaisesRegex(UsageError, "core"):
-            self.keys("cores")
+            self.keys("cor")
 
 
 class Products(unittest.TestCase):

@@ -152,6 +152,21 @@ class States(unittest.TestCase):
             with self.subTest(state=state):
                 self.assertIs(after.state, state)
 
+    def test_new_rows_in_a_part_make_a_confirmed_day_due_again(self) -> None:
+        before = confirmed(36)
+        after = answer(before.asked_at + HOUR, 40, before, changed=4, whole=False)
+        self.assertFalse(after.state.proven)
+        self.assertTrue(due(after, after.asked_at + timedelta(days=2)))
+
+    def test_a_part_asked_again_does_not_undo_what_the_whole_answered(self) -> None:
+        for rows, state in ((36, State.PARTIAL), (0, State.EMPTY)):
+            first = answer(OVER, rows, changed=rows)
+            before = answer(OVER + HOUR, rows, first)
+            after = answer(OVER + 30 * HOUR, rows, before, whole=False)
+            with self.subTest(state=state):
+                self.assertIs(after.state, state)
+                self.assertEqual(after.answers, before.answers)
+
     def test_the_version_grows_only_when_rows_change(self) -> None:
         first = answer(OVER, 36, changed=36)
         same = answer(OVER + HOUR, 36, first)

@@ -169,6 +169,12 @@ class Values(unittest.TestCase):
             self.assertIn(repr(value), str(caught.exception))
             self.assertNotIn(repr(good[spelling]), str(caught.exception))
 
+    def test_a_truth_value_among_numbers_is_no_number(self) -> None:
+        for values in ((1.5, True), (True, 1.5), (1, True)):
+            rows = [row(Site=f"{n}", Quantity=value) for n, value in enumerate(values)]
+            with self.subTest(values=values), self.assertRaisesRegex(SchemaError, "True"):
+                read(*rows)
+
     def test_the_sample_is_the_wrong_time_also_among_times_with_offsets(self) -> None:
         with self.assertRaisesRegex(SchemaError, "'noon'"):
             read(row(When="2024-10-27T01:30:00+01:00"), row(Site="south", When="noon"))
@@ -177,6 +183,17 @@ class Values(unittest.TestCase):
         for spelling, name in (("Period", "period"), ("Revision", "revision"), ("Site", "site")):
             with self.subTest(column=name), self.assertRaisesRegex(SchemaError, f"readings.{name}"):
                 read(row(**{spelling: 10**30}))
+
+    def test_a_whole_number_that_no_float_holds_is_rounded_or_named(self) -> None:
+        for values in ((10**30,), (1.5, 10**30), (1.5, 2**53 + 1)):
+            rows = [row(Site=f"{n}", Quantity=value) for n, value in enumerate(values)]
+            with self.subTest(values=values):
+                try:
+                    found = list(read(*rows).frame["power_mw"])
+                except SchemaError as trouble:
+                    self.assertIn(repr(values[-1]), str(trouble))
+                else:
+                    self.assertEqual(found, [float(value) for value in values])
 
     def test_a_number_too_large_in_an_undeclared_column_is_no_trouble(self) -> None:
         self.assertEqual(read(row(Extra=10**30)).unknown, ("Extra",))
@@ -237,9 +254,13 @@ class Times(unittest.TestCase):
         else:
             self.assertEqual(found, [datetime(2024, 7, 1, tzinfo=UTC)])
 
-    def test_fractions_of_seconds_are_kept(self) -> None:
-        found = moments(["2024-07-01T12:00:00.25Z", "2024-07-01T12:00:00.123456Z"])
-        self.assertEqual([m.microsecond for m in found], [123456, 250000])
+    def test_fractions_of_seconds_are_refused_in_the_key(self) -> None:
+        with self.assertRaisesRegex(SchemaError, "12:00:00.25Z"):
+            moments(["2024-07-01T12:00:00Z", "2024-07-01T12:00:00.25Z"])
+
+    def test_fractions_of_seconds_are_dropped_elsewhere(self) -> None:
+        frame = read(row(Published="2024-10-28T02:00:00.75Z")).frame
+        self.assertEqual(frame["published"][0], datetime(2024, 10, 28, 2, tzinfo=UTC))
 
     def test_frames_with_aware_times_of_another_zone_are_turned_into_utc(self) -> None:
         local = pd.Series(pd.to_datetime(["2024-07-01T13:00:00"])).dt.tz_localize("Europe/London")
@@ -254,15 +275,6 @@ class Times(unittest.TestCase):
         self.assertEqual(
             format_times(pa.chunked_array([stamps])).to_pylist(), ["2024-10-27T00:30:00Z", None]
         )
-
-    def test_the_text_of_a_time_does_not_depend_on_its_neighbours(self) -> None:
-        whole = datetime(2024, 10, 27, 0, 30, tzinfo=UTC)
-        half = whole.replace(microsecond=500_000)
-        stamps = pa.chunked_array([pa.array([whole, half], pa.timestamp("us", "UTC"))])
-        alone = format_times(stamps.slice(0, 1)).to_pylist()
-        together = format_times(stamps).to_pylist()
-        self.assertEqual(together[0], alone[0])
-        self.assertTrue(together[1].startswith("2024-10-27T00:30:00.5"))
 
 
 class Duplicates(unittest.TestCase):
@@ -307,7 +319,7 @@ class Duplicates(unittest.TestCase):
             row(Site="south"),
         ]
         outcomes = set()
-        for order in itertools.islice(itertools.permutations(rows), 0, None, 7):
+        for order in itertools.islice(itertools.permutations(rows), 0, None, 13):
             found = read(*order)
             outcomes.add(
                 (found.frame.to_csv(), found.older.to_csv(), found.conflicts, found.unknown)
@@ -332,9 +344,9 @@ class RoundTrip(unittest.TestCase):
         ).frame
         arrow = to_arrow(READINGS, frame)
         self.assertEqual(
-            [str(field.type) for field in arrow.schema],
-            ["timestamp[us, tz=UTC]", "string", "double", "timestamp[us, tz=UTC]"]
-            + ["date32[day]", "int64", "string", "int64"],
+            ", ".join(str(field.type) for field in arrow.schema),
+            "timestamp[us, tz=UTC], string, double, timestamp[us, tz=UTC], "
+            "date32[day], int64, string, int64",
         )
         self.assertEqual(arrow.column("revision").to_pylist(), [None, 2**53 + 1])
         self.assertEqual(arrow.column("remark").to_pylist(), [None, "x"])

@@ -1,0 +1,197 @@
+"""How rows get into a table: what is newer takes its place, what it replaces goes to history.
+
+Everything here is SQL that SQLite and PostgreSQL share, run inside the caller's transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from domain.tables import Table, format_times, to_arrow
+from domain.windows import Window, format_instant
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RETRIEVED = "retrieved_at"
+SUPERSEDED = "superseded_at"
+
+
+class Database(Protocol):
+    """What this module needs of a store."""
+
+    @property
+    def same(self) -> str:
+        """How the database spells "equal, and NULL equals NULL"."""
+        ...
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run one statement and return its rows."""
+        ...
+
+    def load(self, target: str, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
+        """Insert many rows, none of which is there yet."""
+        ...
+
+
+class Upsert:
+    """One write of rows, known since ``known_at``, into one table that exists."""
+
+    def __init__(self, database: Database, table: Table, known_at: datetime) -> None:
+        self._db = database
+        self._table = table
+        self._now = format_instant(known_at)
+        self._columns = (*table.names, RETRIEVED)
+        self._name = quoted(table.name)
+        self._history = quoted(history_of(table))
+        self._same_key = " AND ".join(f"t.{quoted(c)} = i.{quoted(c)}" for c in table.key)
+
+    def put(self, frame: pd.DataFrame, replace: Window | None = None) -> pd.Series:
+        """Write current versions; returns the times of the rows that changed.
+
+        A version that is newer than the stored one takes its place, one that is older goes to
+        history. Stored rows of ``replace`` that ``frame`` does not have go to history too.
+        """
+        times = frame[self._table.time]
+        if not self._touches_stored(times, replace):
+            self._db.load(self._name, self._columns, self._rows(frame))
+            return times
+        self._stage(frame)
+        gone = self._retire_vanished(replace) if replace else []
+        self._drop_equal()
+        if self._table.version:
+            self._set_late_ones_aside()
+        self._supersede()
+        changed = self._db.execute(f"SELECT {quoted(self._table.time)} FROM incoming")
+        return _times(gone + changed)
+
+    def put_older(self, older: pd.DataFrame) -> None:
+        """Write versions that are known to be superseded, unless they are known already."""
+        self._stage(older)
+        self._keep_unknown("TRUE")
+
+    def _touches_stored(self, times: pd.Series, replace: Window | None) -> bool:
+        """Whether the table holds any row in the span of the incoming ones; mostly it does not."""
+        spans = [(times.min(), times.max())] if len(times) else []
+        spans += [(replace.start, replace.end)] if replace else []
+        if not spans:
+            return False
+        low, high = min(s[0] for s in spans), max(s[1] for s in spans)
+        time = quoted(self._table.time)
+        found = self._db.execute(
+            f"SELECT 1 FROM {self._name} WHERE {time} >= ? AND {time} <= ? LIMIT 1",
+            (as_stored(low), as_stored(high)),
+        )
+        return bool(found)
+
+    def _stage(self, frame: pd.DataFrame) -> None:
+        self._db.execute("DROP TABLE IF EXISTS incoming")
+        self._db.execute(
+            f"CREATE TEMPORARY TABLE incoming AS SELECT {_list(self._columns)} "
+            f"FROM {self._name} WHERE FALSE"
+        )
+        self._db.load("incoming", self._columns, self._rows(frame))
+
+    def _retire_vanished(self, window: Window) -> list[tuple[Any, ...]]:
+        """Move stored rows of the window whose key is not among the incoming ones to history."""
+        time = quoted(self._table.time)
+        vanished = (
+            f"FROM {self._name} AS t WHERE {time} >= ? AND {time} < ? "
+            f"AND NOT EXISTS (SELECT 1 FROM incoming AS i WHERE {self._same_key})"
+        )
+        span = (as_stored(window.start), as_stored(window.end))
+        self._into_history("t", vanished, span)
+        gone = self._db.execute(f"SELECT t.{time} {vanished}", span)
+        self._db.execute(f"DELETE {vanished}", span)
+        return gone
+
+    def _drop_equal(self) -> None:
+        same_values = [f"t.{quoted(c)} {self._db.same} i.{quoted(c)}" for c in self._table.values]
+        same = " AND ".join([self._same_key, *same_values])
+        self._db.execute(
+            f"DELETE FROM incoming AS i WHERE EXISTS (SELECT 1 FROM {self._name} AS t WHERE {same})"
+        )
+
+    def _set_late_ones_aside(self) -> None:
+        """Versions older than the stored one were published before it: history, not the table."""
+        version = quoted(self._table.version)
+        late = (
+            f"EXISTS (SELECT 1 FROM {self._name} AS t "
+            f"WHERE {self._same_key} AND i.{version} < t.{version})"
+        )
+        self._keep_unknown(late)
+        self._db.execute(f"DELETE FROM incoming AS i WHERE {late}")
+
+    def _supersede(self) -> None:
+        self._into_history("t", f"FROM {self._name} AS t JOIN incoming AS i ON {self._same_key}")
+        updates = ", ".join(
+            f"{quoted(c)} = excluded.{quoted(c)}" for c in (*self._table.values, RETRIEVED)
+        )
+        columns = _list(self._columns)
+        self._db.execute(
+            f"INSERT INTO {self._name} ({columns}) SELECT {columns} FROM incoming WHERE TRUE "
+            f"ON CONFLICT ({_list(self._table.key)}) DO UPDATE SET {updates}"
+        )
+
+    def _keep_unknown(self, which: str) -> None:
+        """Put staged versions into history unless history or table has them."""
+        equal = " AND ".join(
+            f"h.{quoted(c)} {self._db.same} i.{quoted(c)}" for c in self._table.names
+        )
+        absent = " AND ".join(
+            f"NOT EXISTS (SELECT 1 FROM {name} AS h WHERE {equal})"
+            for name in (self._history, self._name)
+        )
+        self._into_history("i", f"FROM incoming AS i WHERE {which} AND {absent}")
+
+    def _into_history(self, alias: str, source: str, parameters: Sequence[Any] = ()) -> None:
+        chosen = ", ".join(f"{alias}.{quoted(c)}" for c in self._columns)
+        self._db.execute(
+            f"INSERT INTO {self._history} ({_list((*self._columns, SUPERSEDED))}) "
+            f"SELECT {chosen}, ? {source}",
+            (self._now, *parameters),
+        )
+
+    def _rows(self, frame: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
+        arrow = to_arrow(self._table, frame[list(self._table.names)])
+        lists = []
+        for column in self._table.columns:
+            values = arrow.column(column.name)
+            if column.dtype == "time":
+                values = format_times(values)
+            elif column.dtype == "date":
+                values = values.cast("string")
+            lists.append(values.to_pylist())
+        lists.append([self._now] * len(frame))
+        return zip(*lists, strict=True)
+
+
+def _times(rows: list[tuple[Any, ...]]) -> pd.Series:
+    import pandas as pd
+    import pyarrow as pa
+
+    column = pa.array([row[0] for row in rows], pa.string())
+    return pd.Series(column.cast(pa.timestamp("us", "UTC")).to_pandas())
+
+
+def as_stored(value: Any) -> Any:
+    """A parameter as it is stored: instants and days as text, the rest as it is."""
+    if isinstance(value, datetime):
+        return format_instant(value)
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def history_of(table: Table) -> str:
+    """The name of a table's history."""
+    return f"{table.name}_history"
+
+
+def quoted(name: str) -> str:
+    """A quoted identifier; names come from declarations and were checked against them."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(map(quoted, names))
