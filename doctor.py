@@ -102,7 +102,8 @@ def _live(provider: Provider, settings: Settings, now: datetime) -> Finding:
     end = day_window(settlement_date(now) - 2 * ONE_DAY).end
     window = Window(end - dataset.widest, end)
     try:
-        answer = dataset.read(dataset, window, Client(provider, settings))
+        scope = dataset.scopes(settings)[0]
+        answer = dataset.read(dataset, scope, window, Client(provider, settings))
     except GridledgerError as trouble:
         return Finding(f"{dataset.key}, live", WRONG, str(trouble))
     rows = answer.rows
@@ -114,4 +115,4 @@ def _live(provider: Provider, settings: Settings, now: datetime) -> Finding:
 
 def _rows_at_widest(dataset: Dataset) -> int:
     end = datetime(2024, 1, 31, tzinfo=UTC)
-    return dataset.completeness.expected(Window(end - dataset.widest, end), 1)
+    return dataset.completeness.expected(Window(end - dataset.widest, end), {})

@@ -66,15 +66,20 @@ SETTINGS = (
     *(setting for provider in PROVIDERS for setting in provider.settings),
 )
 
+Wanted = tuple[Dataset, str, Window]
 # Told about progress: windows done, windows in all, and the dataset of the last one.
 Progress = Callable[[int, int, str], None]
 
 
 @dataclass
 class Fetched:
-    """What a fetch did for one dataset: the days asked about and how they stand now."""
+    """What a fetch did for one dataset and scope: the days asked about and how they stand now.
+
+    ``skipped`` names the settings it would need.
+    """
 
     dataset: Dataset
+    scope: str
     window: Window
     entries: dict[date, Entry] = field(default_factory=dict)
     windows: int = 0
@@ -83,6 +88,12 @@ class Fetched:
     seconds: float = 0.0
     failures: list[str] = field(default_factory=list)
     locked: bool = False
+    skipped: str = ""
+
+    @property
+    def key(self) -> str:
+        """Dataset and scope as people write it."""
+        return f"{self.dataset.key} {self.scope}".rstrip()
 
 
 @dataclass
@@ -133,19 +144,28 @@ def fetch(
     window = parse_range(start, end)
     if window.start > now:
         raise UsageError(f"{start} has not begun yet: there is nothing to fetch.")
-    wanted = [(dataset, window) for dataset in find_datasets(keys)]
+    wanted = each_scope(find_datasets(keys), settings, lambda *_: window)
     with contextlib.nullcontext(store) if store else open_store(settings["STORE_URL"]) as opened:
         return fetch_windows(wanted, opened, settings, now, by_name=True, again=again)
 
 
-def catch_up_window(dataset: Dataset, store: SqlStore, catch_up_days: int, now: datetime) -> Window:
+def each_scope(
+    datasets: Iterable[Dataset], settings: Settings, window: Callable[[Dataset, str], Window]
+) -> list[Wanted]:
+    """Datasets with each of their scopes and the window to look at."""
+    return [(d, scope, window(d, scope)) for d in datasets for scope in d.scopes(settings)]
+
+
+def catch_up_window(
+    dataset: Dataset, scope: str, store: SqlStore, catch_up_days: int, now: datetime
+) -> Window:
     """Yesterday and every day before it that the unattended job should look at again.
 
     That is back to the first day that the ledger knows, at most ``catch_up_days``; the ledger then
     says which of them are worth asking. Just yesterday for a dataset that was never fetched.
     """
     yesterday = settlement_date(now) - ONE_DAY
-    known = store.known_days(dataset.key)
+    known = store.known_days(dataset.key, scope)
     earliest = yesterday - (catch_up_days - 1) * ONE_DAY
     first = min(max(known[0], earliest), yesterday) if known else yesterday
     return days_window(first, yesterday)
@@ -154,7 +174,7 @@ def catch_up_window(dataset: Dataset, store: SqlStore, catch_up_days: int, now: 
 def plan(
     dataset: Dataset,
     window: Window,
-    entries: Mapping[tuple[str, date], Entry],
+    entries: Mapping[date, Entry],
     now: datetime,
     *,
     by_name: bool,
@@ -163,7 +183,7 @@ def plan(
     """The windows to ask: due days of ``window``, neighbours joined up to the widest allowed."""
     windows: list[Window] = []
     for day in days_in(window):
-        entry = entries.get(("", day))
+        entry = entries.get(day)
         due = is_due(entry, day, dataset.lag, dataset.revisions, now, by_name=by_name)
         part = window.common(day_window(day))
         if part is None or part.start >= now or day < dataset.available_from:
@@ -182,7 +202,7 @@ def plan(
 
 
 def fetch_windows(
-    wanted: Sequence[tuple[Dataset, Window]],
+    wanted: Sequence[Wanted],
     store: SqlStore,
     settings: Settings,
     now: datetime,
@@ -196,25 +216,40 @@ def fetch_windows(
     Requests run in threads; every answer is written by this one, in a transaction of its own.
     """
     with contextlib.ExitStack() as held:
-        parts = [Fetched(dataset, window) for dataset, window in wanted]
+        parts = [Fetched(*one) for one in wanted]
+        locked = _lock_all({part.dataset.key for part in parts}, store, held)
         tasks: list[tuple[Fetched, Window]] = []
         for part in parts:
-            try:
-                held.enter_context(store.lock(part.dataset.key))
-            except Locked:
-                part.locked = True
-                log.warning("%s: locked by another run, skipped", part.dataset.key)
+            part.locked = part.dataset.key in locked
+            part.skipped = ", ".join(part.dataset.lacking(settings))
+            if part.locked or part.skipped:
                 continue
             days = days_in(part.window)
             entries = store.entries(part.dataset.key, days[0], days[-1])
-            part.entries = {day: entry for (_, day), entry in entries.items()}
-            windows = plan(part.dataset, part.window, entries, now, by_name=by_name, again=again)
+            part.entries = {
+                day: entry for (scope, day), entry in entries.items() if scope == part.scope
+            }
+            windows = plan(
+                part.dataset, part.window, part.entries, now, by_name=by_name, again=again
+            )
             part.windows = len(windows)
             tasks += [(part, window) for window in windows]
         report = FetchReport(parts)
         if tasks:
             _work_through(tasks, report, store, settings, now, progress)
         return report
+
+
+def _lock_all(keys: set[str], store: SqlStore, held: contextlib.ExitStack) -> set[str]:
+    """Lock what is free; returns the keys that another run holds."""
+    locked = set()
+    for key in sorted(keys):
+        try:
+            held.enter_context(store.lock(key))
+        except Locked:
+            locked.add(key)
+            log.warning("%s: locked by another run, skipped", key)
+    return locked
 
 
 def _work_through(
@@ -238,7 +273,7 @@ def _work_through(
         for done, (part, window, answer) in enumerate(asked, start=1):
             _take(part, window, answer, store, now)
             if progress:
-                progress(done, len(tasks), part.dataset.key)
+                progress(done, len(tasks), part.key)
     finally:
         for client in clients.values():
             client.stop()
@@ -265,7 +300,7 @@ def _in_turn(
     while True:
         for part, window in remaining:
             client = clients[part.dataset.provider]
-            under_way[pool.submit(_ask, part.dataset, window, client)] = (part, window)
+            under_way[pool.submit(_ask, part, window, client)] = (part, window)
             if len(under_way) >= ahead:
                 break
         if not under_way:
@@ -275,15 +310,15 @@ def _in_turn(
             yield part, window, future.result()
 
 
-def _ask(dataset: Dataset, window: Window, client: Client) -> _Timed:
+def _ask(part: Fetched, window: Window, client: Client) -> _Timed:
     begin = time.perf_counter()
     outcome: Answer | SourceError | SchemaError
     try:
-        outcome = dataset.read(dataset, window, client)
+        outcome = part.dataset.read(part.dataset, part.scope, window, client)
     except (SourceError, SchemaError) as trouble:
         outcome = trouble
     except Exception as surprise:  # a fault of ours in one window must not end the night
-        log.exception("%s %s: unforeseen", dataset.key, window)
+        log.exception("%s %s: unforeseen", part.key, window)
         outcome = SourceError(
             f"an unforeseen {type(surprise).__name__} while reading the answer ({surprise}); the log "
             "has the details, please report it."
@@ -293,7 +328,7 @@ def _ask(dataset: Dataset, window: Window, client: Client) -> _Timed:
 
 def _take(part: Fetched, window: Window, timed: _Timed, store: SqlStore, now: datetime) -> None:
     """Write one answer, or note one failure, and log it."""
-    key = part.dataset.key
+    key = part.key
     part.seconds += timed.seconds
     if isinstance(timed.outcome, Exception):
         said = str(timed.outcome)
@@ -301,12 +336,12 @@ def _take(part: Fetched, window: Window, timed: _Timed, store: SqlStore, now: da
         log.error("%s %s: %s", key, window, said)
         with store.transaction():
             for day in days_in(window):
-                entry = failed(key, "", day, part.entries.get(day), now, said)
+                entry = failed(part.dataset.key, part.scope, day, part.entries.get(day), now, said)
                 store.record(entry)
                 part.entries[day] = entry
         return
     answer = timed.outcome
-    entries, changed = write_answer(store, part.dataset, window, answer, now)
+    entries, changed = write_answer(store, part.dataset, part.scope, window, answer, now)
     part.entries.update({entry.day: entry for entry in entries})
     part.changed += changed
     part.bytes += answer.bytes
@@ -326,6 +361,8 @@ def _take(part: Fetched, window: Window, timed: _Timed, store: SqlStore, now: da
 def holes(part: Fetched, now: datetime) -> list[tuple[date, State]]:
     """Days of a fetch on which data that was due is not there."""
     found: list[tuple[date, State]] = []
+    if part.skipped:
+        return found
     for day in days_in(part.window):
         entry = part.entries.get(day)
         state = entry.state if entry else State.DUE

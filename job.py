@@ -72,7 +72,7 @@ class Report:
             for day, state in holes(part, now):
                 entry = part.entries.get(day)
                 covered = f", {entry.coverage:.1%} covered" if entry and entry.rows else ""
-                self.holes.append(f"{part.dataset.key} {day}: {state}{covered}")
+                self.holes.append(f"{part.key} {day}: {state}{covered}")
 
     @property
     def exit_code(self) -> int:
@@ -125,17 +125,19 @@ def run_job(job: Job, window: Window | None, only: list[str]) -> Report:
 
     store, settings, now = job.store, job.settings, job.now
     datasets, products = what_to_run(settings, only)
-    wanted = [
-        (d, window or fetch_data.catch_up_window(d, store, settings["CATCH_UP_DAYS"], now))
-        for d in datasets
-    ]
+
+    def span(dataset: Dataset, scope: str) -> Window:
+        days = settings["CATCH_UP_DAYS"]
+        return window or fetch_data.catch_up_window(dataset, scope, store, days, now)
+
+    wanted = fetch_data.each_scope(datasets, settings, span)
     with console.progress("fetch") as progress:
         fetched = fetch_data.fetch_windows(
             wanted, store, settings, now, by_name=window is not None, progress=progress
         )
     yesterday = settlement_date(now) - ONE_DAY
     spans = [(p, window or process_data.all_days(p, store, yesterday)) for p in products]
-    to_process = [(product, span) for product, span in spans if span]
+    to_process = [(product, days) for product, days in spans if days]
     processed = process_data.process_windows(to_process, store, settings, now)
     report = Report(fetched.fetched, processed, fetched.requests)
     report.list_holes(now)
@@ -233,7 +235,7 @@ def open_job(name: str, **overrides: str) -> Iterator[Job]:
 
 def summarise(report: Report) -> None:
     """One line a dataset and product, then what needs attention."""
-    rows = [_line(part.dataset.key, part, part.changed) for part in report.fetched]
+    rows = [_line(part.key, part, part.changed) for part in report.fetched if not part.skipped]
     rows += [_line(part.product.key, part, part.rows) for part in report.processed]
     header = ("key", "days", "rows", "new", "coverage", "state", "seconds")
     console.show("Datasets and products", header, rows)
@@ -245,6 +247,9 @@ def summarise(report: Report) -> None:
         for part in report.processed
         for path in part.held_open
     ]
+    for lacking in dict.fromkeys(part.skipped for part in report.fetched if part.skipped):
+        keys = dict.fromkeys(p.dataset.key for p in report.fetched if p.skipped == lacking)
+        console.say(f"skipped for want of {lacking}: {', '.join(keys)}")
     for line in attention[:20]:
         console.say(f"! {line}")
     if len(attention) > 20:

@@ -224,7 +224,8 @@ def _fetch(command: str, keys: list[str], window: Window, again: bool) -> int:
     import fetch_data
 
     with open_job(command) as job:
-        wanted = [(dataset, window) for dataset in fetch_data.find_datasets(keys)]
+        datasets = fetch_data.find_datasets(keys)
+        wanted = fetch_data.each_scope(datasets, job.settings, lambda *_: window)
         with console.progress("fetch") as progress:
             done = fetch_data.fetch_windows(
                 wanted,

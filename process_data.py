@@ -176,24 +176,24 @@ def _inputs_of_days(
     """
     days = days_in(window)
     back = {key: -(-span // timedelta(days=1)) for key, span in product.look_back.items()}
-    entries = {
-        key: store.entries(key, days[0] - back.get(key, 0) * ONE_DAY, days[-1])
-        for key in product.inputs
-    }
+    entries: dict[str, dict[date, list[Entry]]] = {key: {} for key in product.inputs}
+    for key in product.inputs:
+        first = days[0] - back.get(key, 0) * ONE_DAY
+        for (_, day), entry in store.entries(key, first, days[-1]).items():
+            entries[key].setdefault(day, []).append(entry)
     due: dict[date, tuple[str, State]] = {}
     waiting: dict[date, str] = {}
     for day in days:
-        of_day = {key: entries[key].get(("", day)) for key in product.inputs}
-        lacking = [key for key, entry in of_day.items() if entry is None or not entry.rows]
-        if lacking:
+        of_day = {key: entries[key].get(day, []) for key in product.inputs}
+        lacking = [key for key, found in of_day.items() if not any(e.rows for e in found)]
+        if set(lacking) - product.optional or len(lacking) == len(product.inputs):
             waiting[day] = ", ".join(lacking)
             continue
-        states = [entry.state for entry in of_day.values() if entry]
+        states = [entry.state for found in of_day.values() for entry in found]
         facts: dict[str, Any] = {"assumptions": dict(assumptions), "states": states}
         for key in product.inputs:
             reach = [day - n * ONE_DAY for n in range(back.get(key, 0), -1, -1)]
-            found = [entries[key].get(("", d)) for d in reach]
-            facts[key] = [entry.version if entry else 0 for entry in found]
+            facts[key] = [[(e.scope, e.version) for e in entries[key].get(d, [])] for d in reach]
         text = json.dumps(facts, sort_keys=True)
         due[day] = (hashlib.sha256(text.encode()).hexdigest()[:16], _state_from(states))
     return due, waiting

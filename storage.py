@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from domain.errors import StoreError, StoreMismatch, UsageError
-from domain.ledger import Count, Entry, State, answered
+from domain.ledger import Entry, State, Tally, answered
 from domain.settlement import ONE_DAY, day_window, days_in
 from domain.tables import Table
 from domain.windows import Window
@@ -82,7 +82,7 @@ def open_store(url: str | None = None) -> SqlStore:
 
 
 def write_answer(
-    store: SqlStore, dataset: Dataset, window: Window, answer: Answer, now: datetime
+    store: SqlStore, dataset: Dataset, scope: str, window: Window, answer: Answer, now: datetime
 ) -> tuple[list[Entry], int]:
     """Store a provider's answer for a window, with the ledger entries of the days it touches.
 
@@ -93,24 +93,24 @@ def write_answer(
     recorded: list[Entry] = []
 
     def entries(changed: pd.Series) -> list[Entry]:
-        series_before = set(_series(store, dataset, days[0] - ONE_DAY))
+        before = set(_tallies(store, dataset, scope, days[0] - ONE_DAY))
         for day in days:
             span = day_window(day)
-            by_series = _series(store, dataset, day)
-            within = int(((changed >= span.start) & (changed < span.end)).sum())
+            tallies = _tallies(store, dataset, scope, day)
             entry = answered(
                 dataset.key,
-                "",
+                scope,
                 day,
                 dataset.completeness,
                 dataset.lag,
-                Count(by_series, within),
-                known.get(("", day)),
+                tallies,
+                int(((changed >= span.start) & (changed < span.end)).sum()),
+                known.get((scope, day)),
                 now,
                 whole=window.common(span) == span,
-                note=_oddities(answer, series_before - set(by_series) if by_series else set()),
+                note=_oddities(answer, before - set(tallies) if tallies else set()),
             )
-            series_before = set(by_series) or series_before
+            before = set(tallies) or before
             recorded.append(entry)
         return recorded
 
@@ -125,8 +125,9 @@ def write_answer(
     return recorded, changed
 
 
-def _series(store: SqlStore, dataset: Dataset, day: date) -> dict[str, int]:
-    return store.count(dataset.table, day_window(day), dataset.completeness.series)
+def _tallies(store: SqlStore, dataset: Dataset, scope: str, day: date) -> dict[str, Tally]:
+    complete = dataset.completeness
+    return store.tally(dataset.table, day_window(day), scope, complete.series, complete.length)
 
 
 def _oddities(answer: Answer, gone: set[str]) -> str:

@@ -37,12 +37,12 @@ class Unreachable(SourceError):
 
 
 class Refused(SourceError):
-    """The provider refused the request; ``status`` is the HTTP status, ``reason`` its own words."""
+    """The provider refused the request; ``status`` is the HTTP status, ``body`` its own words."""
 
-    def __init__(self, message: str, status: int, reason: str = "") -> None:
+    def __init__(self, message: str, status: int, body: bytes = b"") -> None:
         super().__init__(message)
         self.status = status
-        self.reason = reason
+        self.body = body
 
 
 class BrokenAnswer(SourceError):

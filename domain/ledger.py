@@ -95,16 +95,33 @@ class Entry:
     note: str = ""
 
 
-class Completeness(Protocol):
-    """What a dataset declares about how many rows make a day."""
+@dataclass(frozen=True)
+class Tally:
+    """What one series of a table holds of a day: rows, and the seconds they cover where they say."""
 
-    def expected(self, window: Window, series: int) -> int:
-        """Rows that make the window complete where ``series`` series were seen in it."""
-        ...
+    rows: int
+    seconds: float = 0.0
+
+
+class Completeness(Protocol):
+    """What a dataset declares about when a day is complete.
+
+    ``series`` names the column that tells the series of one table apart, ``length`` the one that
+    says how long a row lasts [s]; both are empty where there is none.
+    """
 
     @property
-    def series(self) -> str:
-        """The column that tells series of one table apart; empty where there is one series."""
+    def series(self) -> str: ...
+
+    @property
+    def length(self) -> str: ...
+
+    def expected(self, window: Window, tallies: Mapping[str, Tally]) -> int:
+        """Rows that make the window complete, given the series that were seen in it."""
+        ...
+
+    def coverage(self, window: Window, tallies: Mapping[str, Tally]) -> float:
+        """How much of the window is there, 0 to 1; 1 means complete."""
         ...
 
 
@@ -112,29 +129,48 @@ class Completeness(Protocol):
 class Grid:
     """An exact number of rows: one a ``cadence`` in each series that was seen that day.
 
-    >>> Grid(timedelta(seconds=15)).expected(day_window(date(2024, 3, 31)), 1)
+    >>> Grid(timedelta(seconds=15)).expected(day_window(date(2024, 3, 31)), {})
     5520
-    >>> Grid(timedelta(minutes=30), "psr_type").expected(day_window(date(2024, 10, 27)), 3)
+    >>> types = {"Solar": Tally(50), "Wind Onshore": Tally(40), "Wind Offshore": Tally(50)}
+    >>> Grid(timedelta(minutes=30), "psr_type").expected(day_window(date(2024, 10, 27)), types)
     150
     """
 
     cadence: timedelta
     series: str = ""
+    length: str = ""
 
-    def expected(self, window: Window, series: int) -> int:
-        return window.length // self.cadence * max(series, 1)
+    def expected(self, window: Window, tallies: Mapping[str, Tally]) -> int:
+        return window.length // self.cadence * max(len(tallies), 1)
+
+    def coverage(self, window: Window, tallies: Mapping[str, Tally]) -> float:
+        # One series may hold more rows than the grid has moments; that fills no other's holes.
+        most = window.length // self.cadence
+        held = sum(min(tally.rows, most) for tally in tallies.values())
+        return held / self.expected(window, tallies)
 
 
 @dataclass(frozen=True)
-class Count:
-    """Rows of one day in the table: how many in each series, and how many this answer changed."""
+class Span:
+    """The day's time is covered by rows of whatever length the source uses that day.
 
-    by_series: Mapping[str, int]
-    changed: int
+    >>> hourly = {"": Tally(rows=25, seconds=25 * 3600.0)}
+    >>> Span("resolution_s").coverage(day_window(date(2024, 10, 27)), hourly)
+    1.0
+    """
 
-    @property
-    def rows(self) -> int:
-        return sum(self.by_series.values())
+    length: str
+    series: str = ""
+
+    def expected(self, window: Window, tallies: Mapping[str, Tally]) -> int:
+        """As many rows as the lengths seen would need; 0 where none was seen."""
+        day = window.length.total_seconds()
+        return sum(round(day * t.rows / t.seconds) for t in tallies.values() if t.seconds)
+
+    def coverage(self, window: Window, tallies: Mapping[str, Tally]) -> float:
+        day = window.length.total_seconds()
+        held = sum(min(tally.seconds, day) for tally in tallies.values())
+        return held / (day * max(len(tallies), 1))
 
 
 def answered(
@@ -143,7 +179,8 @@ def answered(
     day: date,
     completeness: Completeness,
     lag: timedelta,
-    count: Count,
+    tallies: Mapping[str, Tally],
+    changed: int,
     previous: Entry | None,
     now: datetime,
     *,
@@ -152,25 +189,22 @@ def answered(
 ) -> Entry:
     """The entry of a day after the provider answered for it at ``now``.
 
+    ``tallies`` are what the table holds of the day now, ``changed`` how many rows the answer changed.
     ``whole`` is False where only part of the day was asked: rows count, silence proves nothing.
     """
     window = day_window(day)
-    expected = completeness.expected(window, len(count.by_series))
-    # One series may hold more rows than the grid has moments; that must not fill another's holes.
-    most = expected // max(len(count.by_series), 1)
-    held = sum(min(rows, most) for rows in count.by_series.values())
-    coverage = min(held / expected, 1.0) if expected else 0.0
+    coverage = completeness.coverage(window, tallies)
     overdue = now >= window.end + lag
     # Until then a series may still be missing that nobody has seen yet.
     sure = overdue or not completeness.series
-    state = _state(held, expected, overdue=overdue) if sure else State.NOT_DUE
+    state = _state(coverage, overdue=overdue) if sure else State.NOT_DUE
     answers, counted_at = 1, now
     if not whole and _unproven(state):
-        if previous and previous.answers and not count.changed:
+        if previous and previous.answers and not changed:
             state, answers, counted_at = previous.state, previous.answers, previous.counted_at
         else:
             state, answers = State.DUE, 0
-    elif previous and not count.changed and previous.answers and _unproven(state):
+    elif previous and not changed and previous.answers and _unproven(state):
         spaced = now - previous.counted_at >= RETRY_AFTER[min(previous.answers, 4) - 1]
         answers = previous.answers + spaced
         counted_at = now if spaced else previous.counted_at
@@ -184,10 +218,10 @@ def answered(
         day=day,
         window=window,
         state=state,
-        rows=count.rows,
-        expected=expected,
+        rows=sum(tally.rows for tally in tallies.values()),
+        expected=completeness.expected(window, tallies),
         coverage=coverage,
-        version=(previous.version if previous else 0) + (count.changed > 0),
+        version=(previous.version if previous else 0) + (changed > 0),
         asked_at=now,
         counted_at=counted_at,
         answers=answers,
@@ -195,12 +229,12 @@ def answered(
     )
 
 
-def _state(held: int, expected: int, *, overdue: bool) -> State:
-    if held >= expected:
+def _state(coverage: float, *, overdue: bool) -> State:
+    if coverage >= 1:
         return State.COMPLETE
     if not overdue:
         return State.NOT_DUE
-    return State.PARTIAL if held else State.EMPTY
+    return State.PARTIAL if coverage else State.EMPTY
 
 
 def _unproven(state: State) -> bool:

@@ -51,7 +51,8 @@ class Table:
     """A table: columns in order, primary key, the column that windows select by.
 
     ``version`` names the column that says which of two versions of a row is newer (the provider's
-    publish time); where it is empty the later arrival is.
+    publish time); where it is empty the later arrival is. ``scope`` names the column that holds
+    what a dataset is asked for one at a time, such as a zone; empty where there is no such thing.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Table:
     key: tuple[str, ...]
     time: str
     version: str = ""
+    scope: str = ""
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -93,12 +95,15 @@ def conform(
     data: Mapping[str, Any] | pa.Table | pd.DataFrame,
     where: str,
     ignored: Iterable[str] = (),
+    *,
+    later_wins: bool = False,
 ) -> Conformed:
     """Rename, cast, check, order and de-duplicate rows so that they fit ``table``.
 
     ``data`` holds columns under the provider's spelling; ``ignored`` are spellings known to carry
     nothing. Equal rows collapse. Of several versions of one key the newest by ``table.version``
-    stays; a tie goes to the greater row, so that the outcome does not depend on the order of rows.
+    stays; a tie goes to the greater row, so that the outcome does not depend on the order of rows,
+    unless the provider's order means something (``later_wins``).
 
     Raises SchemaError, naming table, column and a sample, for a missing column, a value that does
     not fit, or an empty key.
@@ -121,7 +126,7 @@ def conform(
                 "The provider may have renamed it; nothing of this window was stored."
             )
     frame = to_frame(table, pa.table(arrays, names=list(table.names)))
-    current, older, conflicts = _newest_first(table, frame)
+    current, older, conflicts = _newest_first(table, frame, later_wins=later_wins)
     return Conformed(current, older, conflicts, unknown)
 
 
@@ -298,7 +303,9 @@ def _fits(dtype: Dtype, value: Any, exact: bool) -> bool:
     return True
 
 
-def _newest_first(table: Table, frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, int]:
+def _newest_first(
+    table: Table, frame: pd.DataFrame, *, later_wins: bool
+) -> tuple[pd.DataFrame, pd.DataFrame, int]:
     """Split into the current version of each key, sorted by key, and the older ones."""
     key = list(table.key)
     version = [table.version] if table.version else []
@@ -306,8 +313,11 @@ def _newest_first(table: Table, frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.D
         ordered = frame if _is_sorted(frame, key) else frame.sort_values(key, ignore_index=True)
         return ordered, frame.iloc[:0], 0
     rest = [name for name in table.names if name not in key and name not in version]
-    frame = frame.drop_duplicates().sort_values(
-        key + version + rest, ignore_index=True, na_position="first"
+    frame = frame.drop_duplicates(keep="last").sort_values(
+        key + version + ([] if later_wins else rest),
+        ignore_index=True,
+        na_position="first",
+        kind="stable",
     )
     superseded = frame.duplicated(key, keep="last")
     conflicts = int(frame.duplicated(key + version, keep="last").sum())

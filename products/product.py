@@ -27,7 +27,8 @@ class Product:
     keyword-only parameters are assumptions, named like their settings in small letters, and
     ``window``, the settlement days asked for. It returns the rows of that window and no others, and
     the rows of a day do not depend on which days are computed with it. ``look_back`` says how far
-    before the window an input is needed. ``daily`` products make up the default of ``PRODUCTS``.
+    before the window an input is needed; inputs in ``optional`` may be absent as long as one is there.
+    ``daily`` products make up the default of ``PRODUCTS``.
     """
 
     key: str
@@ -36,6 +37,7 @@ class Product:
     table: Table
     compute: Callable[..., pd.DataFrame]
     look_back: Mapping[str, timedelta] = field(default_factory=dict, hash=False)
+    optional: frozenset[str] = frozenset()
     settings: tuple[Setting, ...] = ()
     daily: bool = False
 

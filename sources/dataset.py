@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from domain.ledger import Completeness
 from domain.tables import Conformed, Table
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 class Provider:
     """Who publishes: its address, how politely it is asked, and how it wants to be named.
 
-    ``key`` in capitals is the prefix of its settings.
+    ``key`` in capitals is the prefix of its settings. ``deadline_s`` is how long it may go without
+    a good answer. A 429 means that it wants to be left alone for ``ban_s``, where it does not say
+    itself. ``token_header`` carries the setting ``token_setting``.
     """
 
     key: str
@@ -28,6 +30,11 @@ class Provider:
     base_url: str
     requests_per_s: float
     attribution: str
+    accept: str = "application/json"
+    deadline_s: float = 300
+    ban_s: float = 0
+    token_header: str = ""
+    token_setting: str = ""
 
     @property
     def settings(self) -> tuple[Setting, ...]:
@@ -49,7 +56,7 @@ class Provider:
             ),
             Setting(
                 f"{prefix}_DEADLINE_S",
-                "300",
+                f"{self.deadline_s:g}",
                 number(0, 86_400, "s"),
                 f"How long {self.title} may go without one good answer before a run gives it up [s].",
             ),
@@ -74,7 +81,9 @@ class Answer:
 class Dataset:
     """What can be fetched: one table of one provider. A declaration reads like a table row.
 
-    ``read`` asks for one window of at most ``widest``. ``lag`` is how long after a day's end its
+    ``read`` asks for one scope and window of at most ``widest``. ``scopes_setting`` names the
+    setting that lists the scopes (zones); without it there is one, nameless. ``needs`` are settings
+    without which it is skipped. ``lag`` is how long after a day's end its
     last rows appear; ``revisions`` are spans after the day's end at which values may have been
     restated. ``daily`` datasets make up the default of ``DATASETS``.
     """
@@ -83,12 +92,22 @@ class Dataset:
     title: str
     provider: Provider
     table: Table
-    read: Callable[[Dataset, Window, Client], Answer]
+    read: Callable[[Dataset, str, Window, Client], Answer]
     widest: timedelta
     completeness: Completeness
     lag: timedelta
     available_from: date
     revisions: tuple[timedelta, ...] = ()
     aliases: tuple[str, ...] = ()
-    groups: tuple[str, ...] = field(default=())
+    groups: tuple[str, ...] = ()
+    scopes_setting: str = ""
+    needs: tuple[str, ...] = ()
     daily: bool = False
+
+    def scopes(self, settings: Mapping[str, Any]) -> tuple[str, ...]:
+        """What it is asked for one at a time."""
+        return settings[self.scopes_setting] if self.scopes_setting else ("",)
+
+    def lacking(self, settings: Mapping[str, Any]) -> tuple[str, ...]:
+        """The settings it needs that are empty."""
+        return tuple(key for key in self.needs if not settings[key])

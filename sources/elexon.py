@@ -49,7 +49,7 @@ class JsonRows:
     start: str
     end: str
 
-    def __call__(self, dataset: Dataset, window: Window, client: Client) -> Answer:
+    def __call__(self, dataset: Dataset, scope: str, window: Window, client: Client) -> Answer:
         params = {
             self.start: format_instant(window.start),
             self.end: format_instant(window.end - _SECOND),

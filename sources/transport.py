@@ -88,7 +88,18 @@ class Client:
         self._lock = threading.Lock()
         self._failures: dict[str, int] = {}  # in a row, by dataset
         self._waiting_since: float | None = None  # the first attempt since the last good answer
+        self._quiet_until = 0.0
         self._stop = threading.Event()
+        token = settings[provider.token_setting] if provider.token_setting else ""
+        self._headers = {
+            "User-Agent": USER_AGENT,
+            "Accept": provider.accept,
+            "Accept-Encoding": "gzip",
+        }
+        if token:
+            self._headers[provider.token_header] = token
+        # A redirect would carry the token to whoever it names.
+        self._follow = not token
 
     def get(
         self, dataset: str, path: str, params: Mapping[str, str], decode: Callable[[bytes], T]
@@ -130,17 +141,20 @@ class Client:
     def _attempt(
         self, path: str, params: Mapping[str, str], decode: Callable[[bytes], T]
     ) -> tuple[T, Body]:
+        with self._lock:
+            if self._waiting_since is None:
+                self._waiting_since = time.monotonic()
+        self._sleep(self._quiet_until - time.monotonic())
         self.rate.wait()
         with self._lock:
             self.requests += 1
-            if self._waiting_since is None:
-                self._waiting_since = time.monotonic()
         try:
             with self._session().get(
                 self.base_url + path,
                 params=params,
                 timeout=(min(self.timeout_s, 30.0), self.timeout_s),
                 stream=True,
+                allow_redirects=self._follow,
             ) as response:
                 content = self._read(response)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as trouble:
@@ -155,9 +169,7 @@ class Client:
         if session is None:
             session = requests.Session()
             session.auth = _no_auth
-            session.headers.update(
-                {"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": "gzip"}
-            )
+            session.headers.update(self._headers)
             self._sessions.session = session
         return session
 
@@ -186,17 +198,26 @@ class Client:
         status = response.status_code
         if status == 200:
             return
-        if status in (408, 429) or status >= 500:
+        if status == 429:
+            pause = _retry_after(response.headers.get("Retry-After")) or self.provider.ban_s
+            self._keep_quiet(pause)
+            raise _Again("HTTP 429: asked too often", pause or None)
+        if status == 408 or status >= 500:
             raise _Again(f"HTTP {status}", _retry_after(response.headers.get("Retry-After")))
         reason = " ".join(content[:2000].decode("utf-8", "replace").split())[:400]
         raise Refused(
             f"{self.provider.title} refused {response.request.path_url.partition('?')[0]} with HTTP "
             f"{status}: {reason or 'no reason given'}.",
             status,
-            reason,
+            content,
         )
 
     # --- patience ---
+
+    def _keep_quiet(self, seconds: float) -> None:
+        """Let no thread ask before the provider wants to be asked again."""
+        with self._lock:
+            self._quiet_until = max(self._quiet_until, time.monotonic() + seconds)
 
     def _stop_retrying(self, state: tenacity.RetryCallState) -> bool:
         return state.attempt_number >= ATTEMPTS or self._overdue() or self._stop.is_set()
@@ -208,7 +229,9 @@ class Client:
         return max(asked, jittered) if asked is not None else jittered
 
     def _sleep(self, seconds: float) -> None:
-        self._stop.wait(min(seconds, max(self._left_s(), 0.0)))
+        pause = min(seconds, self._left_s())
+        if pause > 0:
+            self._stop.wait(pause)
 
     def _note_retry(self, state: tenacity.RetryCallState) -> None:
         with self._lock:

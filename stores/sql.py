@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from domain.errors import StoreMismatch, UsageError
 from domain.keys import find
-from domain.ledger import Entry, State
+from domain.ledger import Entry, State, Tally
 from domain.settlement import parse_range
 from domain.tables import Column, Table, to_frame
 from domain.windows import Window, format_instant, parse_instant
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA_VERSION = 1
+_NOTHING = "''"
 LIVE, SYNTHETIC = "live", "synthetic"
 
 _LEDGER_COLUMNS = (
@@ -316,17 +317,20 @@ class SqlStore(ABC):
             arrays.append(arrow.cast(_READ_AS[dtype]()) if dtype in _READ_AS else arrow)
         return to_frame(table, pa.table(arrays, names=names))
 
-    def count(self, table: Table, window: Window, series: str = "") -> dict[str, int]:
-        """Rows of the window in each series (one nameless series where ``series`` is empty)."""
+    def tally(
+        self, table: Table, window: Window, scope: str = "", series: str = "", length: str = ""
+    ) -> dict[str, Tally]:
+        """What each series has of the window (one nameless series where ``series`` is empty)."""
         if not self.columns_of(table.name):
             return {}
-        column = quoted(series) if series else "''"
+        parts, parameters = _conditions(table, window, {table.scope: scope} if scope else None)
         found = self.execute(
-            f"SELECT {column}, count(*) FROM {quoted(table.name)} "
-            f"WHERE {quoted(table.time)} >= ? AND {quoted(table.time)} < ? GROUP BY 1 ORDER BY 1",
-            (format_instant(window.start), format_instant(window.end)),
+            f"SELECT {quoted(series) if series else _NOTHING}, count(*), "
+            f"sum({quoted(length) if length else '0'}) FROM {quoted(table.name)} "
+            f"WHERE {' AND '.join(parts)} GROUP BY 1 ORDER BY 1",
+            parameters,
         )
-        return {str(name): int(rows) for name, rows in found}
+        return {str(name): Tally(int(rows), float(seconds)) for name, rows, seconds in found}
 
     def entries(
         self, key: str, first: date | None = None, last: date | None = None
@@ -340,10 +344,11 @@ class SqlStore(ABC):
         entries = map(_entry, found)
         return {(entry.scope, entry.day): entry for entry in entries}
 
-    def known_days(self, key: str) -> tuple[date, date] | None:
-        """The first and last settlement day that the ledger has of a key."""
+    def known_days(self, key: str, scope: str | None = None) -> tuple[date, date] | None:
+        """The first and last settlement day that the ledger has of a key (and scope)."""
         ((first, last),) = self.execute(
-            "SELECT min(day), max(day) FROM ledger WHERE key = ?", (key,)
+            "SELECT min(day), max(day) FROM ledger WHERE key = ? AND scope = coalesce(?, scope)",
+            (key, scope),
         )
         return (date.fromisoformat(first), date.fromisoformat(last)) if first else None
 

@@ -152,7 +152,7 @@ class World:
         """Stage 1 alone."""
         self.sandbox.now = now
         window = parse_range(start, end)
-        wanted = [(dataset, window) for dataset in fetch_data.find_datasets(keys)]
+        wanted = [(dataset, "", window) for dataset in fetch_data.find_datasets(keys)]
         with self.store() as store:
             fetched = fetch_data.fetch_windows(
                 wanted, store, self.settings(**changed), instant(now), by_name=True, again=again

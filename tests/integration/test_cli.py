@@ -66,56 +66,37 @@ BAD_INPUT: list[tuple[str, list[str]]] = [
     ("nonsense", ["nonsense"]),
     ("run --bogus", ["--bogus"]),
     ("run --only frequncy", ["'frequncy'", "did you mean frequency"]),
-    ("run --only wind_slar", ["'wind_slar'", "wind_solar"]),
     ("run --only averge_power", ["'averge_power'", "average_power"]),
     ("fetch frequncy --start 2024-10-01", ["'frequncy'", "did you mean frequency"]),
     ("fetch frequency", ["--start"]),
     ("process averag_power --start 2024-10-01", ["did you mean average_power"]),
-    ("run --date 2024-13-01", ["'2024-13-01'", "2024-10-27"]),
     ("run --date 27.10.2024", ["'27.10.2024'", "2024-10-27"]),
     ("run --start 2024-10-05T25:00:00Z --end 2024-10-06", ["'2024-10-05T25:00:00Z'"]),
-    ("run --start 2024-10-05T00:00:00Z", ["is an instant"]),
     ("run --start 2024-10-05 --end 2024-10-01", ["reversed", "2024-10-05", "2024-10-01"]),
-    ("fetch-range 2024-10-05 2024-10-01", ["reversed"]),
     ("run --date 2024-10-05 --start 2024-10-05", ["not both"]),
     ("run --end 2024-10-05", ["--start"]),
     ("run --date 1850-01-01", ["1850-01-01", "1990"]),
     ("run --date 2099-12-31", ["2099-12-31", "not begun"]),
-    ("fetch frequency --start 2024-10-05 --end 2099-12-31", ["not begun"]),
     ("fetch-year 2099", ["2099", "not begun"]),
-    ("fetch-year 1800", ["1990"]),
     ("export frequncy --to x.csv", ["did you mean frequency"]),
     ("export frequency --to x.txt", ["x.txt", ".csv", ".parquet"]),
-    ("export frequency --to x", ["x", ".csv"]),
     ("export frequency --to x.csv --where foo=1", ["foo=1", "frequency_hz"]),
-    ("export frequency --to x.csv --where frequency_hz", ["COLUMN=VALUE"]),
     ("export frequency --to x.csv --where frequency_hz=abc", ["'abc'", "frequency_hz"]),
     ("export frequency --to x.csv --where measurement_time=soon", ["'soon'"]),
-    ("export wind_solar --to x.csv --where settlement_date=soon", ["'soon'"]),
-    ("export wind_solar --to x.csv --where settlement_period=1.5", ["'1.5'"]),
     ("export frequency --to x.csv --columns frequency,foo", ["'frequency'", "frequency_hz"]),
     ("export frequency --to x.csv --end 2024-10-05", ["--start"]),
     ("sandbox --fault foo:0.1", ["'foo:0.1'", "truncated", "429"]),
     ("sandbox --fault 429:2", ["'429:2'"]),
-    ("sandbox --fault 429:often", ["'429:often'"]),
     ("sandbox --now yesterday", ["'yesterday'"]),
     ("sandbox --port 99999", ["99999"]),
     ("demo --date 2024-02-30", ["'2024-02-30'"]),
-    ("bench --days 0", ["--days"]),
 ]
 WRONG_SETTINGS = [
     ("RESPONSE_SERVICE", "dx", "droop, dc, dm, dr, fcr"),
-    ("BATTERY_POWER_MW", "much", "number above 0"),
     ("BATTERY_POWER_MW", "nan", "number above 0"),
-    ("BATTERY_POWER_MW", "-1", "number above 0"),
     ("CATCH_UP_DAYS", "0", "whole number from 1"),
-    ("CATCH_UP_DAYS", "1.5", "whole number from 1"),
-    ("FETCH_WORKERS", "65", "to 64"),
-    ("ELEXON_TIMEOUT_S", "inf", "number above 0"),
     ("ELEXON_BASE_URL", "ftp://example.org", "http"),
-    ("ELEXON_BASE_URL", "", "http"),
     ("DATASETS", "frequency,frequncy", "wind_solar"),
-    ("PRODUCTS", "avg", "average_power"),
     ("STORE_URL", "mysql://db", "sqlite:///"),
     ("OUTPUT_DIR", "", "folder"),
 ]
@@ -203,8 +184,8 @@ def test_store_that_is_not_ours(offline: Cli) -> None:
             with closing(sqlite3.connect(offline.database)) as db:
                 db.execute("CREATE TABLE photos (name TEXT)")
         before = offline.database.read_bytes()
-        for command in ("run", "status", "export frequency --to x.csv"):
-            said = sentence(offline(*command.split()), 2)
+        for command in ("run", "status"):
+            said = sentence(offline(command), 2)
             assert words in said
             assert "grid.db" in said
         assert offline.database.read_bytes() == before
@@ -235,8 +216,6 @@ def test_folders_that_cannot_be_written(offline: Cli, filled: Cli) -> None:
     assert "grid.db" in said
     said = sentence(filled("export", "frequency", "--to", f"{inside}/x.csv"), 1)
     assert "x.csv" in said
-    said = sentence(filled("status", STORE_URL=f"sqlite:///{inside}/grid.db"), 1)
-    assert "grid.db" in said
 
 
 def test_port_that_is_taken(offline: Cli) -> None:
@@ -522,7 +501,7 @@ def test_sandbox_stops_at_ctrl_c(offline: Cli) -> None:
 
 
 @posix_only
-@pytest.mark.parametrize("command", ["datasets", "status", "--help", f"run --date {DAY}"])
+@pytest.mark.parametrize("command", ["datasets", "--help", f"run --date {DAY}"])
 def test_reader_that_leaves_causes_no_traceback(filled: Cli, command: str) -> None:
     """What ``| head`` does to a command, made certain: the pipe is closed before a word is said."""
     read, write = os.pipe()
@@ -540,26 +519,14 @@ def test_reader_that_leaves_causes_no_traceback(filled: Cli, command: str) -> No
 # --- wherever it is called from ----------------------------------------------------------------
 
 
-def test_another_working_directory(cli: Cli, tmp_path: Path) -> None:
+def test_another_working_directory_and_odd_names(cli: Cli, tmp_path: Path) -> None:
     elsewhere = tmp_path / "somewhere else" / "täglich"
     elsewhere.mkdir(parents=True)
-    done = cli("run", "--date", DAY, cwd=elsewhere)
+    folder = cli.folder / "Über 50 % & mehr"
+    url = f"sqlite:///{folder / 'größe 1.db'}"
+    done = cli("run", "--date", DAY, cwd=elsewhere, OUTPUT_DIR=str(folder), STORE_URL=url)
     assert done.returncode == 0, done.stderr
     assert list(elsewhere.iterdir()) == []
-    assert len(csv_files(cli.output)) == 4
-    assert cli("status", cwd=elsewhere).returncode == 0
-
-
-def test_folder_with_spaces_and_letters_of_other_languages(cli: Cli) -> None:
-    folder = cli.folder / "Über 50 % & mehr"
-    done = cli(
-        "run",
-        "--date",
-        DAY,
-        OUTPUT_DIR=str(folder),
-        STORE_URL=f"sqlite:///{folder / 'größe 1.db'}",
-    )
-    assert done.returncode == 0, done.stderr
     assert len(csv_files(folder)) == 4
 
 

@@ -277,7 +277,7 @@ def test_older_publication_that_arrives_late_does_not_overwrite(world: World) ->
     for when in ("2024-10-30T07:00:00Z", "2024-10-30T08:00:00Z"):  # the second time adds nothing
         with world.store() as store:
             entries, changed = storage.write_answer(
-                store, dataset, window, Answer(rows, 0, 0, True), instant(when)
+                store, dataset, "", window, Answer(rows, 0, 0, True), instant(when)
             )
         assert changed == 0
         assert [str(entry.state) for entry in entries] == ["complete"]

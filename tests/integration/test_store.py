@@ -323,8 +323,8 @@ def test_full_disk_stores_nothing_of_the_window(small_disk: Path) -> None:
 def test_full_file_stores_nothing_of_the_window(path: Path) -> None:
     """The same without a disk of its own: SQLite may take no more than 40 pages."""
     store = opened(path)
-    store._execute("PRAGMA max_page_count = 40")
-    assert_full_disk(store, path, lambda: store._execute("PRAGMA max_page_count = 100000") and None)
+    store.execute("PRAGMA max_page_count = 40")
+    assert_full_disk(store, path, lambda: store.execute("PRAGMA max_page_count = 100000") and None)
 
 
 def test_full_disk_under_the_published_files(world: World, small_disk: Path) -> None:

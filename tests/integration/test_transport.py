@@ -83,7 +83,7 @@ def get(client: Client, dataset: Any = FREQUENCY, hours: int = 1) -> Any:
     """One question of the dataset's own idiom."""
     start = instant("2024-10-05T00:00:00Z")
     end = instant(f"2024-10-05T{hours:02}:00:00Z")
-    return dataset.read(dataset, Window(start, end), client)
+    return dataset.read(dataset, "", Window(start, end), client)
 
 
 # --- faults that pass --------------------------------------------------------------------------
@@ -574,7 +574,7 @@ def test_too_wide_a_window_is_refused_in_the_providers_words(world: World) -> No
     with pytest.raises(Refused, match="must not exceed 7 days") as caught:
         WIND_SOLAR.read(WIND_SOLAR, window, client)
     assert caught.value.status == 400
-    assert "must not exceed 7 days" in caught.value.reason
+    assert b"must not exceed 7 days" in caught.value.body
     assert len(world.sandbox.requests) == 1
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unittest
 from datetime import UTC, date, datetime, timedelta
 
-from domain.ledger import Count, Entry, Grid, State, answered, failed, is_due
+from domain.ledger import Entry, Grid, State, Tally, answered, failed, is_due
 from domain.settlement import day_window
 
 HOUR = timedelta(hours=1)
@@ -28,8 +28,10 @@ def answer(
 ) -> Entry:
     """An answer for the day; a number of rows means one series."""
     by_series = rows if isinstance(rows, dict) else {"Solar": rows} if rows else {}
-    count = Count(by_series, changed)
-    return answered("wind_solar", "", DAY, HALF_HOURS, LAG, count, previous, now, whole=whole)
+    tallies = {name: Tally(count) for name, count in by_series.items()}
+    return answered(
+        "wind_solar", "", DAY, HALF_HOURS, LAG, tallies, changed, previous, now, whole=whole
+    )
 
 
 def due(entry: Entry | None, now: datetime, *, by_name: bool = False) -> bool:
@@ -67,7 +69,9 @@ class Expected(unittest.TestCase):
         ):
             for series in (1, 3):
                 with self.subTest(day=day, series=series):
-                    found = HALF_HOURS.expected(day_window(day), series)
+                    found = HALF_HOURS.expected(
+                        day_window(day), {str(n): Tally(1) for n in range(series)}
+                    )
                     self.assertEqual(found, periods * series)
 
     def test_samples_of_a_day(self) -> None:
@@ -78,10 +82,10 @@ class Expected(unittest.TestCase):
             (date(2024, 10, 27), 6000),
         ):
             with self.subTest(day=day):
-                self.assertEqual(grid.expected(day_window(day), 1), samples)
+                self.assertEqual(grid.expected(day_window(day), {"": Tally(1)}), samples)
 
     def test_one_series_is_expected_where_none_was_seen(self) -> None:
-        self.assertEqual(HALF_HOURS.expected(day_window(DAY), 0), 48)
+        self.assertEqual(HALF_HOURS.expected(day_window(DAY), {}), 48)
 
 
 class States(unittest.TestCase):
