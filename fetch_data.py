@@ -33,7 +33,8 @@ from domain.settlement import (
     settlement_date,
 )
 from domain.windows import Window
-from sources import DATASETS, PROVIDERS
+from sources import DATASETS
+from sources import SETTINGS as SOURCE_SETTINGS
 from sources.dataset import Answer, Dataset
 from storage import SETTINGS as STORE_SETTINGS
 from storage import open_store, write_answer
@@ -63,7 +64,7 @@ SETTINGS = (
         whole_number(1, 64),
         "Requests under way at the same time; the rates below hold over all of them.",
     ),
-    *(setting for provider in PROVIDERS for setting in provider.settings),
+    *SOURCE_SETTINGS,
 )
 
 Wanted = tuple[Dataset, str, Window]

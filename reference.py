@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 
+from domain.ledger import Grid
 from job import EXIT_CODES, all_settings
 from products import PRODUCTS
 from sources import DATASETS
@@ -40,9 +41,11 @@ def datasets() -> str:
 
 
 def _completeness(dataset: Dataset) -> str:
-    day = timedelta(days=1)
-    grid = dataset.completeness
-    return f"{day // grid.cadence} rows" + (f" for each {grid.series} seen" if grid.series else "")
+    rule = dataset.completeness
+    per = f" for each {rule.series} seen" if rule.series else ""
+    if isinstance(rule, Grid):
+        return f"{timedelta(days=1) // rule.cadence} rows{per}"
+    return f"every moment covered{per}"
 
 
 def _span(span: timedelta) -> str:

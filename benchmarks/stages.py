@@ -74,7 +74,9 @@ def fetch_stages(window: Window, folder: Path, settings: dict[str, str]) -> list
             file.unlink()
         with open_store(f"sqlite:///{folder / 'grid.db'}") as store:
             for (span, _), answer in zip(asked, answers, strict=True):
-                write_answer(store, dataset, "", span, Answer(answer, 0, 0, True), datetime.now(UTC))
+                write_answer(
+                    store, dataset, "", span, Answer(answer, 0, 0, True), datetime.now(UTC)
+                )
 
     return [
         Row("transport", seconds(lambda: floors.download(url, params)), seconds(transport)),

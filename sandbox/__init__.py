@@ -7,8 +7,9 @@ It imports nothing of the project, so that an error in the project is not hidden
 Every answer carries `X-Synthetic-Data: gridledger-sandbox`.
 """
 
+from sandbox.endpoints import Limit
 from sandbox.faults import Fault
 from sandbox.sandbox import Sandbox
 from sandbox.server import Request
 
-__all__ = ["Fault", "Request", "Sandbox"]
+__all__ = ["Fault", "Limit", "Request", "Sandbox"]

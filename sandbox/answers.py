@@ -5,15 +5,16 @@ from __future__ import annotations
 import gzip
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
 
 from sandbox import calendar
 from sandbox.endpoints import Catalogue, Endpoint, Window
+from sandbox.faults import Hit
 from sandbox.grid import Columns, Series, take
 from sandbox.manners import MANNERS, PLAIN, Manners, Refusal
 
@@ -41,23 +42,83 @@ class Plan:
         known = min(self.now, self.last + series.settled_after_s)
         return self.endpoint.path, self.axis, self.first, self.last, known
 
+    @property
+    def content_type(self) -> str:
+        """The type of the answer."""
+        return self.manners.json_type
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """The provider's own headers."""
+        return self.manners.headers
+
+
+class Document(Protocol):
+    """A request that will be answered with a document of a service."""
+
+    @property
+    def content_type(self) -> str:
+        """The type of the answer."""
+        ...
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """The answer's own headers."""
+        ...
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What the document depends on."""
+        ...
+
+    def encode(self) -> bytes:
+        """Return the document."""
+        ...
+
+    def spoilt(self, hit: Hit) -> bytes | Refusal:
+        """Return the document after a fault of rows."""
+        ...
+
+
+class Service(Protocol):
+    """A provider with one path that is asked by query and answers with documents."""
+
+    #: The names of the tables in which `rows` tells the truth.
+    tables: Collection[str]
+
+    def plan(self, params: Mapping[str, str], now: int) -> Document | Refusal:
+        """Decide what a query is answered with; `now` in epoch seconds."""
+        ...
+
+    def rows(self, table: str, first: int, last: int, now: int, *, every: bool) -> Columns:
+        """Return the rows from `first` to `last` (both inclusive) published by `now`."""
+        ...
+
 
 class Answers:
     """Answers requests from a grid, remembering encoded bodies up to a number of bytes."""
 
     def __init__(
-        self, catalogue: Catalogue, grid: Mapping[str, Series], cache_bytes: int = CACHE_BYTES
+        self,
+        catalogue: Catalogue,
+        grid: Mapping[str, Series],
+        cache_bytes: int = CACHE_BYTES,
+        services: Mapping[str, Service] | None = None,
     ) -> None:
         self.catalogue = catalogue
         self.grid = grid
+        self.services = services or {}
         self._cache_bytes = cache_bytes
         self._cache: OrderedDict[tuple[Any, ...], tuple[bytes, bool]] = OrderedDict()
         self._cached = 0
         self._lock = threading.Lock()
 
-    def plan(self, path: str, params: Mapping[str, str], now: int) -> Plan | Refusal:
+    def plan(self, path: str, params: Mapping[str, str], now: int) -> Plan | Document | Refusal:
         """Decide what a GET is answered with; `now` in epoch seconds."""
         manners = self.manners_of(path)
+        name = self.catalogue.provider_of(path) or ""
+        if name in self.services and path == self.catalogue.providers[name].prefix:
+            return self.services[name].plan(params, now)
         found = self.catalogue.find(path)
         if found is None:
             return manners.not_found()
@@ -127,15 +188,18 @@ class Answers:
         # Newest first, the order inside one instant kept.
         return take(columns, np.argsort(-columns[plan.axis], kind="stable"))
 
-    def body(self, plan: Plan, *, zipped: bool) -> tuple[bytes, bool]:
+    def body(self, plan: Plan | Document, *, zipped: bool) -> tuple[bytes, bool]:
         """Return the body of an answer, remembered if it was made before, and if it is gzip."""
-        key = (*plan.key(self.grid[plan.endpoint.series]), zipped)
+        if isinstance(plan, Plan):
+            key: tuple[Any, ...] = (*plan.key(self.grid[plan.endpoint.series]), zipped)
+        else:
+            key = (*plan.key, zipped)
         with self._lock:
             body = self._cache.get(key)
             if body is not None:
                 self._cache.move_to_end(key)
                 return body
-        plain = self.encode(plan, self.columns(plan))
+        plain = self.plain(plan)
         body = (
             (squeeze(plain), True) if zipped and len(plain) >= GZIP_FROM_BYTES else (plain, False)
         )
@@ -146,6 +210,12 @@ class Answers:
             while self._cached > self._cache_bytes:
                 self._cached -= len(self._cache.popitem(last=False)[1][0])
         return body
+
+    def plain(self, plan: Plan | Document) -> bytes:
+        """Return the body of an answer, made anew and not compressed."""
+        if isinstance(plan, Plan):
+            return self.encode(plan, self.columns(plan))
+        return plan.encode()
 
     def encode(self, plan: Plan, columns: Columns) -> bytes:
         """Return columns as the endpoint's JSON."""

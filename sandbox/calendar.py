@@ -1,4 +1,4 @@
-"""The sandbox's own British clock: summer time, settlement dates and settlement periods.
+"""The sandbox's own clocks: British settlement days and periods, Central European market days.
 
 It shares nothing with the project and uses no time zone database, so that an error in either is
 seen when the two meet. Instants are whole seconds since 1970-01-01T00:00:00Z, settlement days are
@@ -68,6 +68,34 @@ def settlement_day(instants: Instants) -> Instants:
 def settlement_period(instants: Instants) -> Instants:
     """Return the settlement period (1 to 46, 48 or 50) that holds each instant."""
     return (instants - day_start(settlement_day(instants))) // PERIOD_S + 1
+
+
+def market_offset(instants: Instants) -> Instants:
+    """Return how far Central European time is ahead of UTC at each instant (3600 or 7200)."""
+    # All of Europe changes its clocks at the same instant, 01:00 UTC.
+    return utc_offset(instants) + 3_600
+
+
+def market_day(instants: Instants) -> Instants:
+    """Return the CET/CEST day (days since 1970-01-01) that holds each instant."""
+    return (instants + market_offset(instants)) // DAY_S
+
+
+def market_day_start(days: Instants) -> Instants:
+    """Return the instant of CET/CEST midnight at the start of each market day."""
+    # 22:00 or 23:00 UTC of the day before; the clocks change neither between nor at them.
+    midnights = days * DAY_S
+    return midnights - market_offset(midnights - 3_600)
+
+
+def market_day_of(instant: int) -> int:
+    """Return the market day that holds one instant."""
+    return int(market_day(one(instant))[0])
+
+
+def start_of_market_day(day: int) -> int:
+    """Return the instant at which one market day starts."""
+    return int(market_day_start(one(day))[0])
 
 
 def one(number: int) -> Instants:

@@ -14,11 +14,29 @@ from sandbox.calendar import day_texts, instant_texts, settlement_day, settlemen
 from sandbox.grid import Columns
 
 
+class Token(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A synthetic token, the setting that holds it and the two ways of showing it."""
+
+    setting: str
+    value: str
+    header: str
+    param: str
+
+
+class Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many requests a provider answers in any 60 seconds, and how long it then answers none."""
+
+    requests_per_min: int
+    ban_s: float
+
+
 class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where a provider's API lives in the sandbox and which setting points the project at it."""
 
     prefix: str
     setting: str
+    token: Token | None = None
+    limit: Limit | None = None
 
 
 class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -29,9 +29,9 @@ Rows = list[dict[str, Any]]
 class Fault:
     """One thing that goes wrong with some answers.
 
-    `probability` is that of an answer being hit, `path` a part of the request path it is limited
-    to, `times` the number of answers it hits at most. Of a list, the first fault that hits an
-    answer is the only one.
+    `probability` is that of an answer being hit, `path` a part of the request it is limited to
+    (`/datasets/FREQ`, or of the query: `documentType=A44`), `times` the number of answers it hits at
+    most. Of a list, the first fault that hits an answer is the only one.
 
     Arguments, with the default: `seconds` is the header of 429-retry-after (1), the longest silence
     of hang (until the client leaves), the duration of slow (2). `fraction` is the share of rows
@@ -40,6 +40,11 @@ class Fault:
     values) or extra adds ("warningType"). `value` is the new name for renamed, the text for
     wrong-type ("n/a"), the content for extra. `gzipped` makes garbled send bytes that claim to be
     gzip and are not, instead of bytes flipped in a proper answer.
+
+    In an XML document a row is one slot of one curve: dropped leaves gaps, revised changes values
+    and raises revisionNumber, wrong-type replaces texts of Points and extra adds an element to each
+    of them; renamed renames an element; duplicates sends a share of the TimeSeries twice; empty is
+    the acknowledgement that there is no data. truncated-json cuts such a document off as well.
     """
 
     kind: str
@@ -88,11 +93,12 @@ class FaultChooser:
         if not self.faults:
             return None
         request = f"{path}?{sorted(params.items())}"
+        asked = "&".join([path, *(f"{name}={value}" for name, value in params.items())])
         with self._lock:
             self._asked[request] += 1
             nth = self._asked[request]
             for index, fault in enumerate(self.faults):
-                if fault.path not in path or (
+                if fault.path not in asked or (
                     not has_rows and fault.kind in ROW_KINDS + BODY_KINDS
                 ):
                     continue
@@ -166,7 +172,7 @@ def _revise(row: dict[str, Any], values: Sequence[str], names: RowNames) -> None
 
 
 def spoil_body(hit: Hit, body: bytes) -> bytes:
-    """Return a body after `truncated-json` or `garbled`; neither can be read as JSON afterwards."""
+    """Return a body after `truncated-json` or `garbled`; neither can be read afterwards."""
     if hit.fault.kind == "truncated-json":
         return body[: max(1, len(body) // 2)]
     spoilt = bytearray(body)

@@ -8,8 +8,11 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from typing import Any
+from xml.sax.saxutils import escape
 
 import msgspec
+
+from sandbox import calendar
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,7 @@ class Refusal:
     status: int
     content_type: str
     body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class Manners:
@@ -49,6 +53,10 @@ class Manners:
     def too_many(self) -> Refusal:
         """Answer a client that asks too often."""
         return Refusal(429, self.json_type, b'{"message":"Too many requests"}')
+
+    def unauthorised(self, now: int) -> Refusal:
+        """Answer a request without the right token; `now` in epoch seconds."""
+        return Refusal(401, self.json_type, b'{"message":"Unauthorised"}')
 
     def not_acceptable(self, form: str) -> Refusal:
         """Answer a `format` that the real API has and the sandbox does not."""
@@ -100,9 +108,60 @@ class ElexonManners(Manners):
         return Refusal(400, "application/problem+json; charset=utf-8", msgspec.json.encode(body))
 
 
+class EntsoeManners(Manners):
+    """The ENTSO-E Transparency Platform, which says all but its limits in acknowledgements."""
+
+    platform = "10X1001A1001A450"
+
+    def not_found(self) -> Refusal:
+        """Answer another path or method (assumed)."""
+        return Refusal(404, "text/html", b"<html><body><h1>404 Not Found</h1></body></html>")
+
+    def too_many(self) -> Refusal:
+        """Answer a token during its ban, in the words that users report."""
+        words = "Max allowed requests per minute from each unique IP is max up to 400 only"
+        return Refusal(429, "text/plain; charset=utf-8", words.encode())
+
+    def unauthorised(self, now: int) -> Refusal:
+        """Answer a request without the right token."""
+        return self.acknowledge(401, "Authentication failed.", now)
+
+    def acknowledge(self, status: int, text: str, now: int) -> Refusal:
+        """Answer with an acknowledgement: 200 for no data, 400 for a request that cannot be met."""
+        created = calendar.instant_texts(calendar.one(now))[0]
+        digest = hashlib.blake2b(f"{now}\n{text}".encode(), digest_size=7).hexdigest()
+        lines = [
+            f"<mRID>{digest[:8]}-{digest[8:12]}-{digest[12]}</mRID>",
+            f"<createdDateTime>{created}</createdDateTime>",
+        ]
+        for side, role in (("sender", "A32"), ("receiver", "A39")):
+            name = f"{side}_MarketParticipant"
+            lines += [
+                f'<{name}.mRID codingScheme="A01">{self.platform}</{name}.mRID>',
+                f"<{name}.marketRole.type>{role}</{name}.marketRole.type>",
+            ]
+        name = "received_MarketDocument.createdDateTime"
+        lines += [
+            f"<{name}>{created}</{name}>",
+            "<Reason>",
+            "\t<code>999</code>",
+            f"\t<text>{escape(text)}</text>",
+            "</Reason>",
+        ]
+        body = (
+            '<?xml version="1.0" encoding="UTF-8"?>\n<Acknowledgement_MarketDocument\n'
+            '\txmlns="urn:iec62325.351:tc57wg16:451-1:acknowledgementdocument:7:0">\n\t'
+            + "\n\t".join(lines)
+            + "\n</Acknowledgement_MarketDocument>\n"
+        )
+        headers = (("Content-Disposition", 'inline; filename="acknowledgement.xml"'),)
+        return Refusal(status, "text/xml", body.encode(), headers)
+
+
 def _pascal(name: str) -> str:
     return name[:1].upper() + name[1:]
 
 
-MANNERS: dict[str, Manners] = {"elexon": ElexonManners()}
+ENTSOE = EntsoeManners()
+MANNERS: dict[str, Manners] = {"elexon": ElexonManners(), "entsoe": ENTSOE}
 PLAIN = Manners()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from types import TracebackType
@@ -14,8 +14,10 @@ import numpy as np
 
 from sandbox import calendar
 from sandbox.answers import Answers
-from sandbox.endpoints import Catalogue
+from sandbox.endpoints import Catalogue, Limit
+from sandbox.entsoe import Platform
 from sandbox.faults import Fault, FaultChooser
+from sandbox.gates import Gates
 from sandbox.grid import Columns, build_grid
 from sandbox.server import Request, Server
 
@@ -26,16 +28,26 @@ class Sandbox:
     """A loopback server that behaves like the providers' APIs over a synthetic grid.
 
     `now` is the present the providers publish at: an aware datetime or its text, None for the real
-    clock. As a context manager it serves from a thread; `serve_forever` serves in the calling one.
+    clock. `limits` replaces the limit of requests of a provider, None for no limit:
+    `{"entsoe": Limit(requests_per_min=400, ban_s=2)}`. As a context manager it serves from a
+    thread; `serve_forever` serves in the calling one.
     """
 
     def __init__(
-        self, *, now: Moment = None, seed: int = 7, port: int = 0, faults: Sequence[Fault] = ()
+        self,
+        *,
+        now: Moment = None,
+        seed: int = 7,
+        port: int = 0,
+        faults: Sequence[Fault] = (),
+        limits: Mapping[str, Limit | None] | None = None,
     ) -> None:
         self.seed = seed
         self.now = now
-        self.answers = Answers(Catalogue.load(), build_grid(seed))
+        services = {"entsoe": Platform(seed)}
+        self.answers = Answers(Catalogue.load(), build_grid(seed), services=services)
         self.faults = faults
+        self.limits = limits
         self._requests: list[Request] = []
         self._lock = threading.Lock()
         self._server = Server(port, self)
@@ -48,9 +60,13 @@ class Sandbox:
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def settings(self) -> dict[str, str]:
-        """Return the settings that point the project at the sandbox, one per provider."""
-        providers = self.answers.catalogue.providers.values()
-        return {provider.setting: self.url + provider.prefix for provider in providers}
+        """Return the settings that point the project at the sandbox, with synthetic tokens."""
+        found = {}
+        for provider in self.answers.catalogue.providers.values():
+            found[provider.setting] = self.url + provider.prefix
+            if provider.token is not None:
+                found[provider.token.setting] = provider.token.value
+        return found
 
     @property
     def now(self) -> Moment:
@@ -77,6 +93,15 @@ class Sandbox:
         self.chooser = FaultChooser(self.seed, faults)
 
     @property
+    def limits(self) -> Mapping[str, Limit | None]:
+        """The limits in force, by provider; setting them (None: as real) ends every ban."""
+        return self.gates.limits
+
+    @limits.setter
+    def limits(self, limits: Mapping[str, Limit | None] | None) -> None:
+        self.gates = Gates(self.answers.catalogue.providers, limits)
+
+    @property
     def requests(self) -> list[Request]:
         """The requests served so far, in the order they were answered."""
         with self._lock:
@@ -98,6 +123,13 @@ class Sandbox:
         The answer is {"columns": {name: numpy array}}. Columns of `frequency`: time, frequency_hz;
         of `wind_solar`: start_time, psr_type, business_type, quantity_mw, publish_time, revision,
         document. Times are datetime64[s] in UTC. Rows never published are not there.
+
+        Of ENTSO-E, one row per zone and slot (hour, half or quarter hour) with zone ("DE_LU"), time
+        and resolution_minutes: `entsoe_load` with load_mw; `entsoe_generation` by psr_type with
+        generation_mw and consumption_mw, NaN where that side has no value; and
+        `entsoe_day_ahead_prices` by sequence (1 also where the document names none) with price
+        (per MWh) and currency. publish_time is when these values were first told. A slot in a gap
+        or without a value on any side is not there; of TimeSeries that differ, the later holds.
         """
         return self._known(series, start, end, every=False)
 
@@ -116,9 +148,14 @@ class Sandbox:
     def _known(
         self, series: str, start: str | datetime, end: str | datetime, *, every: bool
     ) -> dict[str, Any]:
-        source = self.answers.grid[series]
         first, last = calendar.to_instant(start), calendar.to_instant(end) - 1
-        columns = source.rows(source.axes[0], first, last, self.instant(), every=every)
+        for service in self.answers.services.values():
+            if series in service.tables:
+                columns = service.rows(series, first, last, self.instant(), every=every)
+                break
+        else:
+            source = self.answers.grid[series]
+            columns = source.rows(source.axes[0], first, last, self.instant(), every=every)
         seconds = np.dtype("datetime64[s]")
         shown = {
             name: values.astype(seconds) if name.endswith("time") else values

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from sandbox.answers import GZIP_FROM_BYTES, Answers, Plan, squeeze, wrap
+from sandbox.answers import GZIP_FROM_BYTES, Answers, Document, Plan, squeeze, wrap
 from sandbox.endpoints import field_of, value_fields
 from sandbox.faults import (
     BODY_KINDS,
@@ -28,6 +28,7 @@ from sandbox.faults import (
     spoil_body,
     spoil_rows,
 )
+from sandbox.gates import Gates
 from sandbox.manners import Manners, Refusal
 
 # By this header a client knows that what it stores is invented.
@@ -58,6 +59,7 @@ class State(Protocol):
 
     answers: Answers
     chooser: FaultChooser
+    gates: Gates
 
     def instant(self) -> int:
         """Return the sandbox's present, in epoch seconds."""
@@ -155,14 +157,16 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in parse_qsl(parts.query, keep_blank_values=True):
             params[name] = f"{params[name]},{value}" if name in params else value
         state = self.server.state
-        plan = state.answers.plan(parts.path, params, state.instant())
-        hit = state.chooser.choose(parts.path, params, has_rows=isinstance(plan, Plan))
+        manners = state.answers.manners_of(parts.path)
+        plan = self._plan(parts.path, params, manners)
+        has_rows = not isinstance(plan, Refusal)
+        hit = state.chooser.choose(parts.path, params, has_rows=has_rows)
         kind = hit.fault.kind if hit else None
         if hit and kind == "hang":
             self._record(parts.path, params, 0, 0, kind)
             self._hang(hit.fault.seconds)
             return
-        answer = self._answer(state.answers, state.answers.manners_of(parts.path), plan, hit)
+        answer = self._answer(state.answers, manners, plan, hit)
         if kind in ("reset", "truncated"):
             answer.promised = len(answer.body)
             answer.body = answer.body[: len(answer.body) // 2]
@@ -178,26 +182,39 @@ class Handler(BaseHTTPRequestHandler):
         self.rfile.read(int(length) if length.isdecimal() else 0)
         parts = urlsplit(self.path)
         manners = self.server.state.answers.manners_of(parts.path)
-        refusal = manners.not_found()
-        answer = Answer(refusal.status, refusal.content_type, refusal.body, manners.headers)
+        answer = _refused(manners.not_found(), manners)
         self._record(parts.path, {}, answer.status, len(answer.body), None)
         self._send(answer)
 
     # The real gateways know no other method on these paths.
     do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _other_method
 
+    def _plan(
+        self, path: str, params: Mapping[str, str], manners: Manners
+    ) -> Plan | Document | Refusal:
+        state, now = self.server.state, self.server.state.instant()
+        provider = state.answers.catalogue.provider_of(path)
+        refusal = state.gates.refuse(provider, self.headers, params, manners, now)
+        return refusal or state.answers.plan(path, params, now)
+
     def _answer(
-        self, answers: Answers, manners: Manners, plan: Plan | Refusal, hit: Hit | None
+        self,
+        answers: Answers,
+        manners: Manners,
+        plan: Plan | Document | Refusal,
+        hit: Hit | None,
     ) -> Answer:
         fault = hit.fault if hit else None
         if fault and fault.kind in STATUS_KINDS:
             return _stand_in(fault.kind, fault.seconds, manners)
         if isinstance(plan, Refusal):
-            return Answer(plan.status, plan.content_type, plan.body, manners.headers)
+            return _refused(plan, manners)
         zipped = "gzip" in self.headers.get("Accept-Encoding", "")
-        answer = Answer(200, manners.json_type, b"", manners.headers)
+        answer = Answer(200, plan.content_type, b"", plan.headers)
         if hit and fault and fault.kind in ROW_KINDS + BODY_KINDS:
             body = _spoilt(answers, plan, hit)
+            if isinstance(body, Refusal):
+                return _refused(body, manners)
             if fault.kind == "garbled" and fault.gzipped:
                 answer.body, answer.encoding = b"\x1f\x8b" + body, "gzip"
                 return answer
@@ -271,10 +288,17 @@ def _stand_in(kind: str, seconds: float | None, manners: Manners) -> Answer:
     return Answer(status, HTML, html_page(f"{status.value} {status.phrase}"))
 
 
-def _spoilt(answers: Answers, plan: Plan, hit: Hit) -> bytes:
-    columns = answers.columns(plan)
+def _refused(refusal: Refusal, manners: Manners) -> Answer:
+    headers = manners.headers + refusal.headers
+    return Answer(refusal.status, refusal.content_type, refusal.body, headers)
+
+
+def _spoilt(answers: Answers, plan: Plan | Document, hit: Hit) -> bytes | Refusal:
     if hit.fault.kind in BODY_KINDS:
-        return spoil_body(hit, answers.encode(plan, columns))
+        return spoil_body(hit, answers.plain(plan))
+    if not isinstance(plan, Plan):
+        return plan.spoilt(hit)
+    columns = answers.columns(plan)
     names = RowNames(
         value_fields(plan.endpoint, columns),
         field_of(plan.endpoint, "publish_time"),

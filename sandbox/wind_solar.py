@@ -147,18 +147,20 @@ def _kilowatts(megawatts: Floats) -> Floats:
     return np.asarray(np.round(megawatts, 3), dtype=np.float64)
 
 
-def solar_height(instants: Instants) -> Floats:
-    """Return the sine of the sun's elevation over the middle of England (negative at night)."""
+def solar_height(
+    instants: Instants, latitude: float = _LATITUDE, longitude: float = _LONGITUDE
+) -> Floats:
+    """Return the sine of the sun's elevation, by default over the middle of England (night < 0)."""
     year = 2.0 * np.pi * ((instants / _YEAR_S) % 1.0)
     # 1970-01-01 is day 1 of its year, so that the spring equinox lies 79 days after the epoch.
     turn = year - 2.0 * np.pi * 79.5 / 365.2425
     declination = np.deg2rad(23.44) * np.sin(turn)
     clock_minutes = 9.87 * np.sin(2.0 * turn) - 7.53 * np.cos(turn) - 1.5 * np.sin(turn)
-    hours = (instants % DAY_S) / HOUR_S + _LONGITUDE / 15.0 + clock_minutes / 60.0
+    hours = (instants % DAY_S) / HOUR_S + longitude / 15.0 + clock_minutes / 60.0
     angle = (hours - 12.0) * np.pi / 12.0
-    latitude = np.deg2rad(_LATITUDE)
-    height = np.sin(latitude) * np.sin(declination)
-    return np.asarray(height + np.cos(latitude) * np.cos(declination) * np.cos(angle))
+    north = np.deg2rad(latitude)
+    height = np.sin(north) * np.sin(declination)
+    return np.asarray(height + np.cos(north) * np.cos(declination) * np.cos(angle))
 
 
 def _rows(

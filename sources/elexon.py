@@ -18,6 +18,7 @@ from domain.ledger import Grid
 from domain.tables import Column, Conformed, Table, conform
 from domain.windows import Window, format_instant
 from sources.dataset import Answer, Dataset, Provider
+from sources.windows import keep_window
 
 if TYPE_CHECKING:
     from sources.transport import Client
@@ -121,36 +122,6 @@ def _columns_as_they_come(body: bytes, where: str) -> dict[str, list[Any]]:
         )
     names = dict.fromkeys(name for row in rows for name in row)
     return {name: [row.get(name) for row in rows] for name in names}
-
-
-def keep_window(table: Table, rows: Conformed, window: Window, where: str) -> tuple[Conformed, int]:
-    """Drop rows outside the window; returns the rest and how many were dropped.
-
-    Raises SchemaError where rows came and none lies inside: the provider answered another question.
-    """
-    times = rows.frame[table.time]
-    inside = ((times >= window.start) & (times < window.end)).to_numpy()
-    stray = int((~inside).sum())
-    if not stray:
-        return rows, 0
-    if not inside.any() and not _touches_ends(times, window):
-        raise SchemaError(
-            f"{where}: the {stray} rows that came lie between {format_instant(times.min())} and "
-            f"{format_instant(times.max())}, outside what was asked; the provider may have renamed "
-            "a parameter, and nothing was stored."
-        )
-    older = rows.older[table.time]
-    return Conformed(
-        rows.frame[inside].reset_index(drop=True),
-        rows.older[((older >= window.start) & (older < window.end)).to_numpy()],
-        rows.conflicts,
-        rows.unknown,
-    ), stray
-
-
-def _touches_ends(times: Any, window: Window) -> bool:
-    """Whether all rows lie exactly on the window's ends, which inclusive ends explain."""
-    return bool(times.isin([window.start, window.end]).all())
 
 
 FREQUENCY = Table(

@@ -1,0 +1,344 @@
+"""One reader for every ENTSO-E document: bytes in, series of points out, expanded to slots.
+
+Only local names are looked at, because namespaces drift. DOCTYPE and entities are refused, nesting
+and text are limited. Points are by far the most of a document and look alike, so a pattern takes
+them out first and expat reads the skeleton that is left; where anything about a document is
+unusual, expat reads it whole. Both ways give the same result.
+
+Curve types (ENTSO-E, "Introduction of different time series possibilities"): A01 has every
+position, a hole is a gap; A03 holds a value until the next position, the last one to the Period's
+end, never across Periods.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from xml.parsers import expat
+from zoneinfo import ZoneInfo
+
+from domain.errors import BrokenAnswer, SchemaError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+DEEPEST = 24
+LONGEST_TEXT = 100_000
+# A year of 4-second slots; what claims more is not a document of this platform.
+MOST_SLOTS = 8_000_000
+
+ACKNOWLEDGEMENT = "Acknowledgement_MarketDocument"
+
+_POINT = re.compile(
+    rb"<Point>\s*<position>(\d{1,9})</position>\s*<(quantity|price\.amount)>([^<&]{1,40})</\2>\s*</Point>"
+)
+_FIXED = re.compile(r"PT(\d+)([SMH])$")
+_CIVIL = re.compile(r"P(\d+)([DMY])$")
+_UNITS = {"S": 1, "M": 60, "H": 3600}
+
+
+@dataclass
+class Period:
+    """Points of one stretch of time: ``values[name][i]`` belongs to slot ``positions[i]`` (from 1)."""
+
+    start: datetime
+    end: datetime
+    resolution: str
+    positions: npt.NDArray[np.int64]
+    values: dict[str, npt.NDArray[np.float64]]
+
+
+@dataclass
+class Series:
+    """One TimeSeries: its fields by path of local names (``MktPSRType/psrType``), and its periods."""
+
+    fields: dict[str, str] = field(default_factory=dict)
+    periods: list[Period] = field(default_factory=list)
+
+
+@dataclass
+class Document:
+    """A document: local name of its root, fields outside the series, and the series in order."""
+
+    root: str = ""
+    fields: dict[str, str] = field(default_factory=dict)
+    series: list[Series] = field(default_factory=list)
+
+    @property
+    def reason(self) -> str:
+        """The text of an acknowledgement: why there is no data, or what is wrong with the request."""
+        return (
+            self.fields.get("Reason/text", "no reason given")
+            if self.root == ACKNOWLEDGEMENT
+            else ""
+        )
+
+
+@dataclass(frozen=True)
+class Slots:
+    """A period expanded: one element a slot that has a value, times in seconds since 1970 UTC."""
+
+    start_s: npt.NDArray[np.int64]
+    end_s: npt.NDArray[np.int64]
+    values: dict[str, npt.NDArray[np.float64]]
+
+
+def parse(body: bytes) -> Document:
+    """Read a document.
+
+    Raises BrokenAnswer for what is not well-formed XML, SchemaError for what we refuse (DOCTYPE,
+    entities, depth, size) or cannot make sense of (a position or value that is no number).
+    """
+    plain = b"<!" not in body and b":Point" not in body
+    if plain:
+        points, skeleton = _take_points_out(body)
+        if points is not None:
+            return _Reader(points).read(skeleton)
+    return _Reader(None).read(body)
+
+
+def expand(period: Period, curve_type: str, zone: ZoneInfo) -> Slots:
+    """The slots of a period that have a value.
+
+    ``curve_type`` A01 or A03; days, months and years step in the civil time of ``zone``. Raises
+    SchemaError for a position outside the period or another curve type.
+    """
+    import numpy as np
+
+    edges = _edges(period, zone)
+    slots = len(edges) - 1
+    index = period.positions - 1
+    if len(index) and (index.min() < 0 or index.max() >= slots):
+        raise SchemaError(
+            f"a point has position {int(index.max()) + 1} in a period of {slots} slots "
+            f"({period.start:%Y-%m-%dT%H:%MZ}, {period.resolution}); nothing of the document was stored."
+        )
+    order = np.argsort(index, kind="stable")
+    index = index[order]
+    values = {name: column[order] for name, column in period.values.items()}
+    if curve_type == "A03":
+        lengths = np.diff(np.append(index, slots))
+        values = {name: np.repeat(column, lengths) for name, column in values.items()}
+        index = np.arange(index[0], slots) if len(index) else index
+    elif curve_type != "A01":
+        raise SchemaError(f"curve type {curve_type} is not one this program knows (A01, A03).")
+    return Slots(edges[index], edges[index + 1], values)
+
+
+def _edges(period: Period, zone: ZoneInfo) -> npt.NDArray[np.int64]:
+    """The starts of all slots of a period and its end, in seconds since 1970 UTC."""
+    import numpy as np
+
+    start, end = int(period.start.timestamp()), int(period.end.timestamp())
+    if end <= start:
+        raise SchemaError(f"a period ends at or before its start {period.start:%Y-%m-%dT%H:%MZ}.")
+    if found := _FIXED.match(period.resolution):
+        step = int(found[1]) * _UNITS[found[2]]
+        if step == 0 or (end - start) / step > MOST_SLOTS:
+            raise SchemaError(f"resolution {period.resolution} does not fit a period.")
+        edges = np.arange(start, end + 1, step, dtype=np.int64)
+        return edges if edges[-1] == end else np.append(edges, end)
+    if not (found := _CIVIL.match(period.resolution)) or int(found[1]) == 0:
+        raise SchemaError(f"resolution {period.resolution} is not one this program knows.")
+    count, unit = int(found[1]), found[2]
+    moments = [start]
+    local = period.start.astimezone(zone)
+    while moments[-1] < end:
+        local = _later(local, count, unit)
+        moments.append(min(int(local.astimezone(UTC).timestamp()), end))
+    return np.array(moments, dtype=np.int64)
+
+
+def _later(local: datetime, count: int, unit: str) -> datetime:
+    """A local time moved by days, months or years of civil time."""
+    if unit == "D":
+        moved = local.replace(tzinfo=None) + timedelta(days=count)
+    else:
+        months = local.year * 12 + local.month - 1 + count * (12 if unit == "Y" else 1)
+        moved = local.replace(tzinfo=None, year=months // 12, month=months % 12 + 1)
+    return moved.replace(tzinfo=local.tzinfo)
+
+
+# --- reading ----------------------------------------------------------------------------------
+
+_Points = tuple["npt.NDArray[np.int64]", dict[str, "npt.NDArray[np.float64]"]]
+
+
+def _take_points_out(body: bytes) -> tuple[list[_Points] | None, bytes]:
+    """The points of every Period, and the document without them.
+
+    None where a Period holds a point that does not look like the others.
+    """
+    import numpy as np
+
+    taken: list[_Points] = []
+    kept: list[bytes] = []
+    here = 0
+    while (begin := body.find(b"<Period>", here)) >= 0:
+        end = body.find(b"</Period>", begin)
+        first = body.find(b"<Point", begin, end)
+        if end < 0:
+            return None, body
+        if first < 0:
+            taken.append((np.array([], np.int64), {}))
+        else:
+            last = body.rfind(b"</Point>", first, end) + len(b"</Point>")
+            block = body[first:last]
+            found = _POINT.findall(block)
+            names = {name for _, name, _ in found}
+            if len(found) != block.count(b"<Point") or len(names) != 1 or not _only_points(block):
+                return None, body
+            try:
+                values = np.array([value for _, _, value in found]).astype(np.float64)
+            except ValueError:
+                return None, body
+            positions = np.array([position for position, _, _ in found]).astype(np.int64)
+            taken.append((positions, {names.pop().decode(): values}))
+            kept.append(body[here:first])
+            here = last
+        kept.append(body[here : end + 9])
+        here = end + 9
+    kept.append(body[here:])
+    return taken, b"".join(kept)
+
+
+def _only_points(block: bytes) -> bool:
+    """Whether nothing but white space stands between the points."""
+    return not _POINT.sub(b"", block).strip()
+
+
+class _Reader:
+    """expat's callbacks: fields by path, series, periods, points."""
+
+    def __init__(self, points: list[_Points] | None) -> None:
+        self.document = Document()
+        self._points = points
+        self._periods = 0
+        self._path: list[str] = []
+        self._series: Series | None = None
+        self._series_depth = 0
+        self._period: dict[str, str] | None = None
+        self._period_depth = 0
+        self._own: list[dict[str, str]] = []
+        self._text: list[str] = []
+        self._length = 0
+
+    def read(self, body: bytes) -> Document:
+        parser = expat.ParserCreate()
+        parser.buffer_text = True
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._characters
+        parser.StartDoctypeDeclHandler = self._refuse
+        parser.EntityDeclHandler = self._refuse
+        try:
+            parser.Parse(body, True)
+        except expat.ExpatError as trouble:
+            raise BrokenAnswer(f"not well-formed XML: {trouble}") from None
+        return self.document
+
+    def _refuse(self, *_: Any) -> None:
+        raise SchemaError("the document declares a DOCTYPE or an entity: it was not read.")
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        local = name.rpartition(":")[2]
+        self._path.append(local)
+        if len(self._path) > DEEPEST:
+            raise SchemaError(f"the document nests more than {DEEPEST} elements: it was not read.")
+        self._text, self._length = [], 0
+        if len(self._path) == 1:
+            self.document.root = local
+        elif local.endswith("TimeSeries") and len(self._path) == 2:
+            self._series = Series()
+            self.document.series.append(self._series)
+        elif local == "Period" and self._series is not None and self._period is None:
+            self._period, self._own, self._period_depth = {}, [], len(self._path)
+        elif local == "Point" and self._period is not None:
+            self._own.append({})
+
+    def _characters(self, text: str) -> None:
+        self._length += len(text)
+        if self._length > LONGEST_TEXT:
+            raise SchemaError("a text in the document is longer than any we know: it was not read.")
+        self._text.append(text)
+
+    def _end(self, name: str) -> None:
+        local = self._path[-1]
+        depth = len(self._path)
+        text = "".join(self._text).strip()
+        self._text, self._length = [], 0
+        if self._period is not None:
+            if depth == self._period_depth:
+                self._close_period()
+            elif text and self._own and "Point" in self._path[self._period_depth :]:
+                self._own[-1]["/".join(self._path[self._period_depth + 1 :])] = text
+            elif text:
+                self._period[local] = text
+        elif self._series is not None:
+            if depth == 2:
+                self._series = None
+            elif text:
+                self._series.fields["/".join(self._path[2:])] = text
+        elif text:
+            self.document.fields.setdefault("/".join(self._path[1:]), text)
+        self._path.pop()
+
+    def _close_period(self) -> None:
+        assert self._series is not None and self._period is not None
+        facts, self._period = self._period, None
+        if self._points is not None:
+            positions, values = self._points[self._periods]
+        else:
+            positions, values = _columns(self._own)
+        self._periods += 1
+        try:
+            start, end = _instant(facts["start"]), _instant(facts["end"])
+            resolution = facts["resolution"]
+        except (KeyError, ValueError) as trouble:
+            raise SchemaError(
+                f"a Period without a readable start, end or resolution ({trouble}); nothing of the "
+                "document was stored."
+            ) from None
+        self._series.periods.append(Period(start, end, resolution, positions, values))
+
+
+def _columns(points: list[dict[str, str]]) -> _Points:
+    """Points as arrays; a value that a point lacks is NaN."""
+    import numpy as np
+
+    names = dict.fromkeys(name for point in points for name in point if name != "position")
+    try:
+        positions = np.array([int(point["position"]) for point in points], np.int64)
+        values = {
+            name: np.array([float(point.get(name, "nan")) for point in points])
+            for name in names
+            if all(_is_number(point.get(name, "nan")) for point in points)
+        }
+    except (KeyError, ValueError) as trouble:
+        raise SchemaError(
+            f"a Point without a readable position ({trouble}); nothing of the document was stored."
+        ) from None
+    for name in ("quantity", "price.amount"):
+        if name in names and name not in values:
+            odd = next(p[name] for p in points if not _is_number(p.get(name, "nan")))
+            raise SchemaError(
+                f"{name}: {odd!r} is not a number; nothing of the document was stored."
+            )
+    return positions, values
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _instant(text: str) -> datetime:
+    """``2024-10-26T22:00Z``, with or without seconds."""
+    instant = datetime.fromisoformat(text)
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
