@@ -17,9 +17,10 @@ import contextlib
 import hashlib
 import json
 import time
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 from domain.errors import SchemaError
 from domain.keys import find_all
 from domain.ledger import Entry, State
-from domain.settlement import ONE_DAY, day_window, days_in, days_window, parse_range
+from domain.settlement import LONDON, ONE_DAY, day_window, days_in, days_window, parse_range
 from domain.tables import conform
 from domain.windows import Window
 from products import PRODUCTS
@@ -59,10 +60,11 @@ DECIMALS = 9
 
 @dataclass
 class Processed:
-    """What processing did for one product."""
+    """What processing did for one product; its days follow ``clock``."""
 
     product: Product
     window: Window
+    clock: tzinfo
     entries: dict[date, Entry] = field(default_factory=dict)
     computed: int = 0
     published: int = 0
@@ -122,7 +124,8 @@ def process_windows(
     done = []
     for product, window in wanted:
         days = days_in(window)
-        part = Processed(product, days_window(days[0], days[-1]))
+        clock = product.clock(settings)
+        part = Processed(product, days_window(days[0], days[-1], clock), clock)
         begin = time.perf_counter()
         try:
             with store.lock(product.key):
@@ -138,21 +141,22 @@ def process_windows(
 def _bring_up_to_date(part: Processed, store: SqlStore, settings: Settings, now: datetime) -> None:
     product, output = part.product, settings["OUTPUT_DIR"]
     assumptions = {name: settings[name.upper()] for name in product.assumptions}
-    due, part.waiting = _inputs_of_days(product, part.window, store, assumptions)
+    due, part.waiting = _inputs_of_days(part, store, settings, assumptions)
     if not due:
         return
     known = {day: e for (_, day), e in store.entries(product.key, min(due), max(due)).items()}
     part.entries = {day: entry for day, entry in known.items() if day in due}
     stale = [day for day in due if day not in known or known[day].inputs != due[day][0]]
     for days in _runs(stale, DAYS_AT_ONCE):
-        window = days_window(days[0], days[-1])
+        window = days_window(days[0], days[-1], part.clock)
         try:
             frame = _compute(product, window, store, assumptions)
         except SchemaError as trouble:
             part.failures.append(str(trouble))
             log.error("%s %s: %s", product.key, window, trouble)
             continue
-        entries = write_product(store, product, frame, window, {d: due[d] for d in days}, now)
+        inputs = {day: due[day] for day in days}
+        entries = write_product(store, product, part.clock, frame, inputs, now)
         part.entries.update({entry.day: entry for entry in entries})
         part.computed += len(days)
         part.rows += len(frame)
@@ -168,35 +172,59 @@ def _bring_up_to_date(part: Processed, store: SqlStore, settings: Settings, now:
 
 
 def _inputs_of_days(
-    product: Product, window: Window, store: SqlStore, assumptions: Mapping[str, Any]
+    part: Processed, store: SqlStore, settings: Settings, assumptions: Mapping[str, Any]
 ) -> tuple[dict[date, tuple[str, State]], dict[date, str]]:
     """For each day with input rows the fingerprint of its inputs and the state they allow.
 
     The second dict names, for the other days, the input that is missing.
     """
-    days = days_in(window)
-    back = {key: -(-span // timedelta(days=1)) for key, span in product.look_back.items()}
-    entries: dict[str, dict[date, list[Entry]]] = {key: {} for key in product.inputs}
-    for key in product.inputs:
-        first = days[0] - back.get(key, 0) * ONE_DAY
-        for (_, day), entry in store.entries(key, first, days[-1]).items():
-            entries[key].setdefault(day, []).append(entry)
+    product = part.product
+    inputs = {key: _Input(key, part, store, settings) for key in product.inputs}
     due: dict[date, tuple[str, State]] = {}
     waiting: dict[date, str] = {}
-    for day in days:
-        of_day = {key: entries[key].get(day, []) for key in product.inputs}
-        lacking = [key for key, found in of_day.items() if not any(e.rows for e in found)]
-        if set(lacking) - product.optional or len(lacking) == len(product.inputs):
+    for day in days_in(part.window, part.clock):
+        window = day_window(day, part.clock)
+        of_day = {key: one.entries_of(window) for key, one in inputs.items()}
+        reached = {key: one.entries_reached_by(window) for key, one in inputs.items()}
+        lacking = [
+            key
+            for key in product.inputs
+            if not any(e.rows for e in (reached if key in product.reference else of_day)[key])
+        ]
+        if set(lacking) - product.optional or set(product.inputs) - product.reference <= set(
+            lacking
+        ):
             waiting[day] = ", ".join(lacking)
             continue
         states = [entry.state for found in of_day.values() for entry in found]
         facts: dict[str, Any] = {"assumptions": dict(assumptions), "states": states}
-        for key in product.inputs:
-            reach = [day - n * ONE_DAY for n in range(back.get(key, 0), -1, -1)]
-            facts[key] = [[(e.scope, e.version) for e in entries[key].get(d, [])] for d in reach]
+        for key, found in reached.items():
+            facts[key] = [(entry.scope, str(entry.day), entry.version) for entry in found]
         text = json.dumps(facts, sort_keys=True)
         due[day] = (hashlib.sha256(text.encode()).hexdigest()[:16], _state_from(states))
     return due, waiting
+
+
+class _Input:
+    """The ledger entries of one input, by the windows that a product's days look at."""
+
+    def __init__(self, key: str, part: Processed, store: SqlStore, settings: Settings) -> None:
+        self._back = part.product.look_back.get(key, timedelta())
+        producer = by_key().get(key)
+        self._clock = producer.clock(settings) if producer else LONDON
+        days = days_in(part.window.reaching_back(self._back), self._clock)
+        found = store.entries(key, days[0], days[-1]).values()
+        self._entries = sorted(found, key=lambda entry: (entry.day, entry.scope))
+        self._days = [entry.day for entry in self._entries]
+
+    def entries_of(self, window: Window) -> list[Entry]:
+        """Entries of the days that the window touches, by day and scope."""
+        days = days_in(window, self._clock)
+        return self._entries[bisect_left(self._days, days[0]) : bisect_right(self._days, days[-1])]
+
+    def entries_reached_by(self, window: Window) -> list[Entry]:
+        """The same with the days before that it looks back to."""
+        return self.entries_of(window.reaching_back(self._back))
 
 
 def _state_from(states: list[State]) -> State:
@@ -242,11 +270,11 @@ def _publish(
     """Write the files of these days from the store, then note that they stand."""
     product = part.product
     claim_output(output, store.origin)
-    rows = store.read_table(product.table, days_window(days[0], days[-1]))
+    rows = store.read_table(product.table, days_window(days[0], days[-1], part.clock))
     times = rows[product.table.time]
     published = {}
     for day in days:
-        span = day_window(day)
+        span = day_window(day, part.clock)
         of_day = rows[(times >= span.start) & (times < span.end)]
         held = publish_day(output, product, day, of_day, newest=day == newest)
         if held:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from domain.errors import StoreError, StoreMismatch, UsageError
 from domain.ledger import Entry, State, Tally, answered
-from domain.settlement import ONE_DAY, day_window, days_in
+from domain.settlement import ONE_DAY, day_window, days_in, days_window
 from domain.tables import Table
 from domain.windows import Window
 from products import PRODUCTS
@@ -146,12 +146,12 @@ def _oddities(answer: Answer, gone: set[str]) -> str:
 def write_product(
     store: SqlStore,
     product: Product,
+    clock: tzinfo,
     frame: pd.DataFrame,
-    window: Window,
     inputs: Mapping[date, tuple[str, State]],
     now: datetime,
 ) -> list[Entry]:
-    """Store a product's rows for whole days, with their entries.
+    """Store a product's rows for whole consecutive days of ``clock``, with their entries.
 
     ``inputs`` gives for each day the fingerprint of what it was computed from and the state that
     its inputs allow. Rows that the new computation no longer has go to history.
@@ -162,7 +162,7 @@ def write_product(
     def entries(changed: pd.Series) -> list[Entry]:
         times = frame[product.table.time]
         for day, (fingerprint, state) in inputs.items():
-            span = day_window(day)
+            span = day_window(day, clock)
             of_day = ((times >= span.start) & (times < span.end)).to_numpy()
             changes = int(((changed >= span.start) & (changed < span.end)).sum())
             previous = known.get(("", day))
@@ -191,7 +191,7 @@ def write_product(
         known_at=now,
         synthetic=store.origin == SYNTHETIC,
         entries=entries,
-        replace=window,
+        replace=days_window(min(inputs), max(inputs), clock),
     )
     return recorded
 

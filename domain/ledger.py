@@ -116,6 +116,11 @@ class Completeness(Protocol):
     @property
     def length(self) -> str: ...
 
+    @property
+    def sure_early(self) -> bool:
+        """Whether full coverage proves a day before its lag is over."""
+        ...
+
     def expected(self, window: Window, tallies: Mapping[str, Tally]) -> int:
         """Rows that make the window complete, given the series that were seen in it."""
         ...
@@ -140,6 +145,10 @@ class Grid:
     series: str = ""
     length: str = ""
 
+    @property
+    def sure_early(self) -> bool:
+        return not self.series  # else a series may still come that nobody has seen yet
+
     def expected(self, window: Window, tallies: Mapping[str, Tally]) -> int:
         return window.length // self.cadence * max(len(tallies), 1)
 
@@ -161,6 +170,7 @@ class Span:
 
     length: str
     series: str = ""
+    sure_early: bool = False
 
     def expected(self, window: Window, tallies: Mapping[str, Tally]) -> int:
         """As many rows as the lengths seen would need; 0 where none was seen."""
@@ -171,6 +181,21 @@ class Span:
         day = window.length.total_seconds()
         held = sum(min(tally.seconds, day) for tally in tallies.values())
         return held / (day * max(len(tallies), 1))
+
+
+@dataclass(frozen=True)
+class Events:
+    """Any number of rows, also none: complete at the first answer after the publication lag."""
+
+    series: str = ""
+    length: str = ""
+    sure_early: bool = False
+
+    def expected(self, window: Window, tallies: Mapping[str, Tally]) -> int:
+        return sum(tally.rows for tally in tallies.values())
+
+    def coverage(self, window: Window, tallies: Mapping[str, Tally]) -> float:
+        return 1.0
 
 
 def answered(
@@ -195,8 +220,7 @@ def answered(
     window = day_window(day)
     coverage = completeness.coverage(window, tallies)
     overdue = now >= window.end + lag
-    # Until then a series may still be missing that nobody has seen yet.
-    sure = overdue or not completeness.series
+    sure = overdue or completeness.sure_early
     state = _state(coverage, overdue=overdue) if sure else State.NOT_DUE
     answers, counted_at = 1, now
     if not whole and _unproven(state):

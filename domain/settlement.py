@@ -8,7 +8,7 @@ in March and 5 in October).
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -23,17 +23,17 @@ PERIOD = timedelta(minutes=30)
 ONE_DAY = timedelta(days=1)
 
 
-def day_window(day: date) -> Window:
-    """The UTC window of one settlement day.
+def day_window(day: date, clock: tzinfo = LONDON) -> Window:
+    """The UTC window of one settlement day, or of the day of another clock.
 
     >>> print(day_window(date(2024, 10, 27)))
     2024-10-26T23:00:00Z/2024-10-28T00:00:00Z
     """
-    return Window(_midnight(day), _midnight(day + ONE_DAY))
+    return Window(_midnight(day, clock), _midnight(day + ONE_DAY, clock))
 
 
-def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=LONDON).astimezone(UTC)
+def _midnight(day: date, clock: tzinfo) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=clock).astimezone(UTC)
 
 
 def periods_in(day: date) -> int:
@@ -73,16 +73,16 @@ def efa_block(instant: datetime) -> tuple[date, int]:
     return wall.date(), wall.hour // 4 + 1
 
 
-def days_in(window: Window) -> list[date]:
-    """Every settlement day that the window touches, in order."""
-    first = settlement_date(window.start)
-    last = settlement_date(window.end - timedelta(microseconds=1))
+def days_in(window: Window, clock: tzinfo = LONDON) -> list[date]:
+    """Every settlement day, or day of another clock, that the window touches, in order."""
+    first = window.start.astimezone(clock).date()
+    last = (window.end - timedelta(microseconds=1)).astimezone(clock).date()
     return [first + ONE_DAY * n for n in range((last - first).days + 1)]
 
 
-def days_window(first: date, last: date) -> Window:
-    """The window of the settlement days ``first`` to ``last``, both included."""
-    return Window(day_window(first).start, day_window(last).end)
+def days_window(first: date, last: date, clock: tzinfo = LONDON) -> Window:
+    """The window of the days ``first`` to ``last``, both included."""
+    return Window(day_window(first, clock).start, day_window(last, clock).end)
 
 
 def period_grid(window: Window) -> pd.DataFrame:

@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
+from domain.settlement import LONDON
 from domain.tables import Table
 from utils import Setting
 
@@ -28,7 +30,9 @@ class Product:
     ``window``, the settlement days asked for. It returns the rows of that window and no others, and
     the rows of a day do not depend on which days are computed with it. ``look_back`` says how far
     before the window an input is needed; inputs in ``optional`` may be absent as long as one is there.
-    ``daily`` products make up the default of ``PRODUCTS``.
+    ``reference`` inputs are snapshots: the newest before the day counts, as far back as ``look_back``.
+    ``clock_setting`` names the setting whose time zone the product's days follow; without it they are
+    settlement days. ``daily`` products make up the default of ``PRODUCTS``.
     """
 
     key: str
@@ -38,8 +42,14 @@ class Product:
     compute: Callable[..., pd.DataFrame]
     look_back: Mapping[str, timedelta] = field(default_factory=dict, hash=False)
     optional: frozenset[str] = frozenset()
+    reference: frozenset[str] = frozenset()
+    clock_setting: str = ""
     settings: tuple[Setting, ...] = ()
     daily: bool = False
+
+    def clock(self, settings: Mapping[str, Any]) -> ZoneInfo:
+        """The clock that the product's days follow."""
+        return ZoneInfo(settings[self.clock_setting]) if self.clock_setting else LONDON
 
     @cached_property
     def inputs(self) -> tuple[str, ...]:

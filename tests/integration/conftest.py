@@ -29,12 +29,18 @@ import sources.transport
 import storage
 from domain.settlement import parse_range
 from sandbox import Sandbox
+from stores.sql import SqlStore
 from utils import Settings, load_settings
 
 PROJECT = Path(__file__).resolve().parents[2]
 NOW = "2024-11-25T09:00:00Z"
 FREQUENCY_PATH = "/datasets/FREQ/stream"
 WIND_PATH = "/generation/actual/per-type/wind-and-solar"
+# What a run here consists of, whatever the project's defaults have grown to.
+WHAT_RUNS = {
+    "DATASETS": "frequency,wind_solar",
+    "PRODUCTS": "average_power,wind_solar_summary",
+}
 # Files that say when something was done, and so differ between two runs that did the same.
 DIARIES = ("task_log.log", "runs.jsonl")
 
@@ -115,12 +121,13 @@ class World:
             "OUTPUT_DIR": str(self.output),
             "STORE_URL": f"sqlite:///{self.database}",
             "ELEXON_REQUESTS_PER_S": "1000",
+            **WHAT_RUNS,
         }
 
     def settings(self, **changed: str) -> Settings:
         return load_settings(job.all_settings(), self.overrides | changed)
 
-    def store(self) -> storage.SqlStore:
+    def store(self) -> SqlStore:
         return storage.open_store(self.overrides["STORE_URL"])
 
     def run(
@@ -183,7 +190,10 @@ class World:
         """(end of the path, first, last) of every request so far; forgets them."""
         requests = self.sandbox.requests
         self.sandbox.clear_requests()
-        return sorted((r.path.rsplit("/", 2)[-1], *list(r.params.values())[:2]) for r in requests)
+        return sorted(
+            (r.path.rsplit("/", 1)[-1], *list(r.params.values())[:2])  # type: ignore[misc]
+            for r in requests
+        )
 
 
 @pytest.fixture(scope="session")
@@ -247,8 +257,9 @@ class Cli:
             "OUTPUT_DIR": str(self.output),
             "STORE_URL": f"sqlite:///{self.database}",
             "ELEXON_REQUESTS_PER_S": "1000",
+            **WHAT_RUNS,
             # Nobody listens there: a test that did not ask for a sandbox must not reach the world.
-            "ELEXON_BASE_URL": "http://127.0.0.1:9/bmrs/api/v1",
+            **{key: "http://127.0.0.1:9" for key in keys if key.endswith("_BASE_URL")},
             "PYTHONDONTWRITEBYTECODE": "1",
             **(sandbox.settings() if sandbox else {}),
         }
@@ -267,7 +278,7 @@ class Cli:
         )
 
     def __call__(
-        self, *arguments: str, cwd: Path | None = None, **settings: str
+        self, *arguments: str, cwd: Path | None = None, **settings: Any
     ) -> subprocess.CompletedProcess[str]:
         process = self.start(*arguments, cwd=cwd, **settings)
         try:

@@ -13,9 +13,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -107,11 +108,13 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., 
     """What each wrong call was answered; all of them run side by side, each in its own folder."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
 
-        def ask(arguments: str, **settings: str) -> Answered:
+        def ask(arguments: str, **settings: Any) -> Answered:
             cli = Cli(tmp_path_factory.mktemp("bad"), None)
             return cli, cli(*arguments.split(), **settings)
 
-        running = {(words,): pool.submit(ask, words) for words, _ in BAD_INPUT}
+        running: dict[tuple[str, ...], Future[Answered]] = {
+            (words,): pool.submit(ask, words) for words, _ in BAD_INPUT
+        }
         for key, value, _ in WRONG_SETTINGS:
             running[key, value] = pool.submit(ask, f"run --date {DAY}", **{key: value})
         yield lambda *call: running[call].result()

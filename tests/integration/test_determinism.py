@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from tests.integration.conftest import Cli, csv_files, rows_of, true_frequency, 
 FIRST, LAST = "2024-10-24", "2024-10-27"
 BOUNDS = ("2024-10-23T23:00:00Z", "2024-10-28T00:00:00Z")
 TABLES = ("frequency", "wind_solar", "average_power", "wind_solar_summary", "columns")
-SETTINGS: dict[str, dict[str, str]] = {
+SETTINGS: dict[str, dict[str, Any]] = {
     "plain": {"TZ": "UTC", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0", "FETCH_WORKERS": "4"},
     "one worker": {"TZ": "Asia/Kolkata", "PYTHONHASHSEED": "1", "FETCH_WORKERS": "1"},
     "two workers": {

@@ -23,6 +23,7 @@ import storage
 from domain.errors import StoreBusy, StoreError, StoreMismatch, UsageError
 from domain.settlement import parse_range
 from domain.tables import Column, Table, conform
+from stores.sql import SqlStore
 from stores.sqlite import SqliteStore
 from tests.integration.conftest import (
     PROJECT,
@@ -93,7 +94,7 @@ def plain(count: int, level: float = 50.0, first: str = f"{DAY}T00:00:00Z") -> A
     return conform(PLAIN, {"moment": moments, "level_hz": [level] * count}, "by hand").frame
 
 
-def write(store: SqliteStore, table: Table, frame: Any, at: datetime = NIGHT, **more: Any) -> int:
+def write(store: SqlStore, table: Table, frame: Any, at: datetime = NIGHT, **more: Any) -> int:
     more = {"synthetic": True, "entries": lambda changed: [], **more}
     return store.write(table, frame, known_at=at, **more)
 
@@ -297,7 +298,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
-def assert_full_disk(store: SqliteStore, path: Path, free: Callable[[], None]) -> None:
+def assert_full_disk(store: SqlStore, path: Path, free: Callable[[], None]) -> None:
     write(store, PLAIN, plain(100))
     with pytest.raises(StoreError, match=r"disk under grid\.db is full"):
         write(store, PLAIN, plain(40_000, first="2024-10-06T00:00:00Z"))
@@ -323,8 +324,12 @@ def test_full_disk_stores_nothing_of_the_window(small_disk: Path) -> None:
 def test_full_file_stores_nothing_of_the_window(path: Path) -> None:
     """The same without a disk of its own: SQLite may take no more than 40 pages."""
     store = opened(path)
-    store.execute("PRAGMA max_page_count = 40")
-    assert_full_disk(store, path, lambda: store.execute("PRAGMA max_page_count = 100000") and None)
+
+    def allow(pages: int) -> None:
+        store.execute(f"PRAGMA max_page_count = {pages}")
+
+    allow(40)
+    assert_full_disk(store, path, lambda: allow(100_000))
 
 
 def test_full_disk_under_the_published_files(world: World, small_disk: Path) -> None:
@@ -392,21 +397,40 @@ def test_reader_sees_what_was_committed_while_a_write_is_under_way(path: Path) -
             assert reader.execute("SELECT count(*) FROM plain").fetchone() == (8,)
 
 
-def test_two_programs_make_one_store_at_the_same_time(path: Path) -> None:
-    code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import storage; "
-        "print(storage.open_store(sys.argv[2]).origin == '')"
-    )
-    command = [sys.executable, "-c", code, str(PROJECT), f"sqlite:///{path}"]
-    both = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8")
-        for _ in range(4)
-    ]
-    for process in both:
-        out, err = process.communicate(timeout=60)
-        assert (process.returncode, out, err) == (0, "True\n", "")
-    with closing(sqlite3.connect(path)) as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (1,)
+def test_many_make_one_store_at_the_same_time(tmp_path: Path) -> None:
+    """Whoever comes second finds a store half made, or just made, and must not take it for another's."""
+    troubles: list[str] = []
+
+    def make(path: Path, together: threading.Barrier) -> None:
+        together.wait()
+        try:
+            opened(path, wait_s=20).close()
+        except StoreError as trouble:
+            troubles.append(str(trouble))
+
+    for attempt in range(40):
+        path, together = tmp_path / f"{attempt}.db", threading.Barrier(4)
+        threads = [threading.Thread(target=make, args=(path, together)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        with closing(sqlite3.connect(path)) as db:
+            assert db.execute("PRAGMA user_version").fetchone() == (1,)
+    assert troubles == []
+
+
+def test_new_store_waits_for_whoever_writes_the_file(path: Path) -> None:
+    """SQLite gives up at once where a file is to change its journal under another's write lock."""
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    timer = threading.Timer(0.4, lambda: other.execute("ROLLBACK"))
+    timer.start()
+    try:
+        opened(path, wait_s=10).close()
+    finally:
+        timer.join()
+        other.close()
 
 
 def test_lock_of_a_live_process_holds_and_of_a_killed_one_is_free(path: Path) -> None:
@@ -539,7 +563,7 @@ def test_required_column_declared_later_is_refused(path: Path) -> None:
 
 
 @pytest.fixture
-def reading(path: Path) -> Iterator[SqliteStore]:
+def reading(path: Path) -> Iterator[SqlStore]:
     with opened(path) as store:
         rows = [
             (f"{hour:02}:{minute}", unit, 10.0 * hour + n, "09:00")
@@ -551,7 +575,7 @@ def reading(path: Path) -> Iterator[SqliteStore]:
         yield store
 
 
-def test_read_everything_sorted_by_key(reading: SqliteStore) -> None:
+def test_read_everything_sorted_by_key(reading: SqlStore) -> None:
     frame = reading.read("metered")
     assert len(frame) == 22 * 2 * 3
     keys = list(zip(frame["period_start"], frame["unit_id"], strict=True))
@@ -561,7 +585,7 @@ def test_read_everything_sorted_by_key(reading: SqliteStore) -> None:
     assert str(frame["output_mw"].dtype) == "float64"
 
 
-def test_read_a_day_is_a_settlement_day(reading: SqliteStore) -> None:
+def test_read_a_day_is_a_settlement_day(reading: SqlStore) -> None:
     """5 October begins at 23:00 UTC the evening before and ends at 23:00 UTC."""
     assert len(reading.read("metered", DAY)) == 22 * 2 * 3
     assert len(reading.read("metered", "2024-10-04")) == 0
@@ -571,7 +595,7 @@ def test_read_a_day_is_a_settlement_day(reading: SqliteStore) -> None:
     ] * 3
 
 
-def test_read_some_rows_and_columns(reading: SqliteStore) -> None:
+def test_read_some_rows_and_columns(reading: SqlStore) -> None:
     frame = reading.read("metered", where={"unit_id": "B"}, columns=["output_mw"], limit=3)
     assert list(frame.columns) == ["output_mw"]
     assert frame["output_mw"].tolist() == [1.0, 1.0, 11.0]
@@ -587,13 +611,13 @@ def test_read_some_rows_and_columns(reading: SqliteStore) -> None:
 
 @pytest.mark.parametrize("reading_with", [{"columns": ["output"]}, {"where": {"output": 1}}])
 def test_unknown_column_is_named_with_those_there_are(
-    reading: SqliteStore, reading_with: dict[str, Any]
+    reading: SqlStore, reading_with: dict[str, Any]
 ) -> None:
     with pytest.raises(UsageError, match=r"no column 'output'.*output_mw, publish_time"):
         reading.read("metered", **reading_with)
 
 
-def test_unknown_key_is_named_with_near_ones(reading: SqliteStore) -> None:
+def test_unknown_key_is_named_with_near_ones(reading: SqlStore) -> None:
     with pytest.raises(UsageError, match=r"'metred'.*did you mean metered"):
         reading.read("metred")
 

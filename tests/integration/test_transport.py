@@ -572,7 +572,7 @@ def test_too_wide_a_window_is_refused_in_the_providers_words(world: World) -> No
     client = client_for(world.sandbox.settings()["ELEXON_BASE_URL"], world)
     window = Window(instant("2024-10-01T00:00:00Z"), instant("2024-10-20T00:00:00Z"))
     with pytest.raises(Refused, match="must not exceed 7 days") as caught:
-        WIND_SOLAR.read(WIND_SOLAR, window, client)
+        WIND_SOLAR.read(WIND_SOLAR, "", window, client)
     assert caught.value.status == 400
     assert b"must not exceed 7 days" in caught.value.body
     assert len(world.sandbox.requests) == 1
