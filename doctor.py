@@ -35,16 +35,17 @@ class Finding:
 
 def examine(settings: Settings, *, live: bool, now: datetime) -> Iterator[Finding]:
     """Look at Python, disk, clock, store and every provider; ``live`` also asks for real rows."""
-    from sources import PROVIDERS
+    from sources import DATASETS, PROVIDERS
 
     version = ".".join(map(str, sys.version_info[:3]))
     yield Finding("Python", FINE if sys.version_info >= (3, 11) else WRONG, version)
     yield _time_zone()
     yield _disk(settings)
     yield _store(settings)
-    for provider in PROVIDERS:
+    yield from _missing_settings(settings)
+    for provider in (provider for provider in PROVIDERS if provider.base_url):
         yield from _reachable(provider, settings)
-        if live:
+        if live and not any(d.lacking(settings) for d in DATASETS if d.provider == provider):
             yield _live(provider, settings, now)
 
 
@@ -73,6 +74,18 @@ def _store(settings: Settings) -> Finding:
         return Finding("store", WRONG, str(trouble))
 
 
+def _missing_settings(settings: Settings) -> Iterator[Finding]:
+    """Which datasets are skipped for want of a setting."""
+    from sources import DATASETS
+
+    lacking: dict[str, list[str]] = {}
+    for dataset in DATASETS:
+        for key in dataset.lacking(settings):
+            lacking.setdefault(key, []).append(dataset.key)
+    for key, datasets in lacking.items():
+        yield Finding(key, MIND, f"is not set; skipped without it: {', '.join(datasets)}")
+
+
 def _reachable(provider: Provider, settings: Settings) -> Iterator[Finding]:
     """Any HTTP answer proves the way there; its Date header proves our clock."""
     import requests
@@ -96,6 +109,7 @@ def _reachable(provider: Provider, settings: Settings) -> Iterator[Finding]:
 def _live(provider: Provider, settings: Settings, now: datetime) -> Finding:
     """One small request, as wide as we believe it may be, held against the declaration."""
     from sources import DATASETS
+    from sources.dataset import FileReading
     from sources.transport import Client
 
     dataset = min((d for d in DATASETS if d.provider == provider), key=_rows_at_widest)
@@ -103,6 +117,7 @@ def _live(provider: Provider, settings: Settings, now: datetime) -> Finding:
     window = Window(end - dataset.widest, end)
     try:
         scope = dataset.scopes(settings)[0]
+        assert not isinstance(dataset.read, FileReading)
         answer = dataset.read(dataset, scope, window, Client(provider, settings))
     except GridledgerError as trouble:
         return Finding(f"{dataset.key}, live", WRONG, str(trouble))

@@ -19,6 +19,7 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExec
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from domain.errors import SchemaError, SourceError, UsageError
@@ -35,7 +36,7 @@ from domain.settlement import (
 from domain.windows import Window
 from sources import DATASETS
 from sources import SETTINGS as SOURCE_SETTINGS
-from sources.dataset import Answer, Dataset
+from sources.dataset import Answer, Dataset, FileReading
 from storage import SETTINGS as STORE_SETTINGS
 from storage import open_store, write_answer
 from stores.sql import SqlStore
@@ -88,6 +89,7 @@ class Fetched:
     bytes: int = 0
     seconds: float = 0.0
     failures: list[str] = field(default_factory=list)
+    rejected: list[str] = field(default_factory=list)
     locked: bool = False
     skipped: str = ""
 
@@ -230,6 +232,9 @@ def fetch_windows(
             part.entries = {
                 day: entry for (scope, day), entry in entries.items() if scope == part.scope
             }
+            if isinstance(part.dataset.read, FileReading):
+                _read_folder(part, settings[part.dataset.read.folder_setting], store, now)
+                continue
             windows = plan(
                 part.dataset, part.window, part.entries, now, by_name=by_name, again=again
             )
@@ -239,6 +244,23 @@ def fetch_windows(
         if tasks:
             _work_through(tasks, report, store, settings, now, progress)
         return report
+
+
+def _read_folder(part: Fetched, root: Path, store: SqlStore, now: datetime) -> None:
+    """Read a dataset's new files; no request is made, so it needs neither thread nor client."""
+    from read_files import read_new_files
+
+    begin = time.perf_counter()
+    try:
+        done = read_new_files(part.dataset, root, part.window, store, now)
+    except (SourceError, SchemaError) as trouble:
+        _note_failure(part, part.window, str(trouble), store, now)
+    else:
+        part.entries.update(
+            {d: e for d, e in done.entries.items() if day_window(d).common(part.window)}
+        )
+        part.changed, part.bytes, part.rejected = done.changed, done.bytes, done.rejected
+    part.seconds = time.perf_counter() - begin
 
 
 def _lock_all(keys: set[str], store: SqlStore, held: contextlib.ExitStack) -> set[str]:
@@ -280,7 +302,8 @@ def _work_through(
             client.stop()
             report.requests += client.requests
             report.retries += client.retries
-        pool.shutdown(cancel_futures=True)
+        # Not waiting: an interrupted run would sit out the timeouts of requests under way.
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 @dataclass(frozen=True)
@@ -315,6 +338,7 @@ def _ask(part: Fetched, window: Window, client: Client) -> _Timed:
     begin = time.perf_counter()
     outcome: Answer | SourceError | SchemaError
     try:
+        assert not isinstance(part.dataset.read, FileReading)
         outcome = part.dataset.read(part.dataset, part.scope, window, client)
     except (SourceError, SchemaError) as trouble:
         outcome = trouble
@@ -332,14 +356,7 @@ def _take(part: Fetched, window: Window, timed: _Timed, store: SqlStore, now: da
     key = part.key
     part.seconds += timed.seconds
     if isinstance(timed.outcome, Exception):
-        said = str(timed.outcome)
-        part.failures.append(f"{key} {window}: {said}")
-        log.error("%s %s: %s", key, window, said)
-        with store.transaction():
-            for day in days_in(window):
-                entry = failed(part.dataset.key, part.scope, day, part.entries.get(day), now, said)
-                store.record(entry)
-                part.entries[day] = entry
+        _note_failure(part, window, str(timed.outcome), store, now)
         return
     answer = timed.outcome
     entries, changed = write_answer(store, part.dataset, part.scope, window, answer, now)
@@ -357,6 +374,16 @@ def _take(part: Fetched, window: Window, timed: _Timed, store: SqlStore, now: da
     )
     for note in sorted({entry.note for entry in entries if entry.note}):
         log.warning("%s %s: %s", key, window, note)
+
+
+def _note_failure(part: Fetched, window: Window, said: str, store: SqlStore, now: datetime) -> None:
+    part.failures.append(f"{part.key} {window}: {said}")
+    log.error("%s %s: %s", part.key, window, said)
+    with store.transaction():
+        for day in days_in(window):
+            entry = failed(part.dataset.key, part.scope, day, part.entries.get(day), now, said)
+            store.record(entry)
+            part.entries[day] = entry
 
 
 def holes(part: Fetched, now: datetime) -> list[tuple[date, State]]:

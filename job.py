@@ -87,6 +87,7 @@ class Report:
         trouble = (
             self.failures
             or self.holes
+            or any(part.rejected for part in self.fetched)
             or any(part.locked for part in self.parts)
             or any(part.held_open for part in self.processed)
         )
@@ -183,7 +184,7 @@ class Job:
             console.say("To look around without a network: python3 run.py demo")
         return code
 
-    def record(self, code: int, report: Report) -> None:
+    def record(self, code: int, report: Report, error: str = "") -> None:
         """Log the end and append it to the run records that ``status`` shows."""
         log.info("%s ends with exit code %d (%s)", self.name, code, EXIT_CODES[code])
         record = {
@@ -194,6 +195,7 @@ class Job:
             "rows": sum(part.changed for part in report.fetched),
             "holes": len(report.holes),
             "exit_code": code,
+            "error": error,
         }
         try:
             record_run(self.settings["OUTPUT_DIR"], record)
@@ -228,8 +230,7 @@ def open_job(name: str, **overrides: str) -> Iterator[Job]:
             job.record(130, Report())
             raise
         except GridledgerError as trouble:
-            log.error("%s", trouble)
-            job.record(trouble.exit_code, Report())
+            job.record(trouble.exit_code, Report(), str(trouble))
             raise
 
 
@@ -247,6 +248,7 @@ def summarise(report: Report) -> None:
         for part in report.processed
         for path in part.held_open
     ]
+    attention += [f"rejected {line}" for part in report.fetched for line in part.rejected]
     for lacking in dict.fromkeys(part.skipped for part in report.fetched if part.skipped):
         keys = dict.fromkeys(p.dataset.key for p in report.fetched if p.skipped == lacking)
         console.say(f"skipped for want of {lacking}: {', '.join(keys)}")

@@ -78,7 +78,7 @@ def status() -> int:
     from storage import open_store
 
     settings = read_settings()
-    with open_store(settings["STORE_URL"]) as store:
+    with open_store(settings["STORE_URL"], create=False) as store:
         tables = [*(d.table for d in DATASETS), *(p.table for p in PRODUCTS)]
         sizes = [store.size(table) for table in tables]
         kind = store.origin or "empty"
@@ -148,7 +148,7 @@ def export(
     if end and not start:
         raise UsageError("--end without --start: say where the range begins.")
     settings = read_settings()
-    with open_store(settings["STORE_URL"]) as store:
+    with open_store(settings["STORE_URL"], create=False) as store:
         table = find(key, store.tables, "dataset or product")
         frame = store.read_table(
             table,

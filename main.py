@@ -35,6 +35,7 @@ app = typer.Typer(
     help=HELP,
     add_completion=False,
     rich_markup_mode=None,
+    pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -159,7 +160,9 @@ def demo(day: Day = None) -> int:
     epilog=look.examples("sandbox --port 8080", "sandbox --fault 429:0.2 --fault truncated:0.1")
 )
 def sandbox(
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
+    port: Annotated[
+        int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.", min=0, max=65535)
+    ] = 0,
     now: Annotated[
         str | None, typer.Option(help="Instant the sandbox believes it is; the clock if left out.")
     ] = None,
@@ -183,7 +186,11 @@ def sandbox(
             ) from None
     if now:
         parse_instant(now)
-    with Sandbox(now=now, port=port, faults=faults) as api:
+    try:
+        api = Sandbox(now=now, port=port, faults=faults)
+    except OSError as trouble:
+        raise UsageError(f"port {port} cannot be used: {trouble.strerror}.") from None
+    with api:
         console.say("# Synthetic data. Put these into the environment of another terminal:")
         for key, value in api.settings().items():
             console.say(f"{key}={value}")
@@ -266,6 +273,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         result = app(standalone_mode=False)
+        if result == 130:  # what typer makes of an interruption
+            raise KeyboardInterrupt
         return result if isinstance(result, int) else 0
     except typer.exceptions.TyperException as problem:
         console.complain(f"error: {problem.format_message()} ('--help' tells more.)")

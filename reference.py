@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 
-from domain.ledger import Grid
+from domain.ledger import Events, Grid
 from job import EXIT_CODES, all_settings
 from products import PRODUCTS
 from sources import DATASETS
@@ -43,6 +43,8 @@ def datasets() -> str:
 def _completeness(dataset: Dataset) -> str:
     rule = dataset.completeness
     per = f" for each {rule.series} seen" if rule.series else ""
+    if isinstance(rule, Events):
+        return "any number of rows"
     if isinstance(rule, Grid):
         return f"{timedelta(days=1) // rule.cadence} rows{per}"
     return f"every moment covered{per}"

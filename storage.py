@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, tzinfo
 from functools import cache
 from pathlib import Path
@@ -18,14 +18,14 @@ from urllib.parse import urlsplit
 
 from domain.errors import StoreError, StoreMismatch, UsageError
 from domain.ledger import Entry, State, Tally, answered
-from domain.settlement import ONE_DAY, day_window, days_in, days_window
+from domain.settlement import ONE_DAY, day_window, days_in, days_window, settlement_columns
 from domain.tables import Table
 from domain.windows import Window
 from products import PRODUCTS
 from products.product import Product
 from sources import DATASETS, PROVIDERS
 from sources.dataset import Answer, Dataset
-from stores.sql import LIVE, SYNTHETIC, SqlStore
+from stores.sql import LIVE, SYNTHETIC, InputFile, SqlStore
 from utils import PROJECT, Setting, folder, load_settings, write_whole
 
 if TYPE_CHECKING:
@@ -60,22 +60,27 @@ def tables() -> dict[str, Table]:
     return found | {product.key: product.table for product in PRODUCTS}
 
 
-def open_store(url: str | None = None) -> SqlStore:
+def open_store(url: str | None = None, *, create: bool = True) -> SqlStore:
     """Open the store at ``url``, or the configured one, making it where it does not exist.
+
+    With ``create=False`` a store that does not exist is an empty one in memory.
 
     ``sqlite:///FILE`` (relative to the project), ``sqlite:////absolute/FILE`` or
     ``sqlite:///:memory:``. Use it in a ``with`` block. Raises UsageError for a URL of another kind,
     StoreMismatch for a file that is not ours or is newer than this program, StoreError where it
     cannot be opened.
     """
-    from stores.sqlite import SqliteStore
+    from stores.sqlite import IN_MEMORY, SqliteStore
 
     url = url or str(load_settings(SETTINGS)["STORE_URL"])
     try:
         path = store_url(url).removeprefix("sqlite:///")
     except ValueError as problem:
         raise UsageError(f"STORE_URL={urlsplit(url).scheme}:… is not allowed: {problem}.") from None
-    return SqliteStore(url, Path(path) if path == ":memory:" else PROJECT / path, tables())
+    file = Path(path) if path == IN_MEMORY else PROJECT / path
+    if not create and not file.exists():
+        file = Path(IN_MEMORY)
+    return SqliteStore(url, file, tables())
 
 
 # --- write policy -----------------------------------------------------------------------------
@@ -112,6 +117,59 @@ def write_answer(
             )
             before = set(tallies) or before
             recorded.append(entry)
+        return recorded
+
+    changed = store.write(
+        dataset.table,
+        answer.rows.frame,
+        older=answer.rows.older,
+        known_at=now,
+        synthetic=answer.synthetic,
+        entries=entries,
+    )
+    return recorded, changed
+
+
+def write_files(
+    store: SqlStore,
+    dataset: Dataset,
+    answer: Answer,
+    files: Iterable[InputFile],
+    rejects: Iterable[tuple[str, int | None, str]],
+    days: Iterable[date],
+    now: datetime,
+) -> tuple[list[Entry], int]:
+    """Store the rows of files that were read, with the entries of ``days`` and of the days they touch.
+
+    Returns the entries and how many rows changed. Rows, entries and the list of files read stand or
+    fall together.
+    """
+    import pandas as pd
+
+    recorded: list[Entry] = []
+
+    def entries(changed: pd.Series) -> list[Entry]:
+        dates = settlement_columns(changed)["settlement_date"] if len(changed) else pd.Series()
+        counts = dates.value_counts()
+        by_day = {pd.Timestamp(str(day)).date(): int(rows) for day, rows in counts.items()}
+        touched = sorted({*by_day, *days})
+        known = store.entries(dataset.key, touched[0], touched[-1]) if touched else {}
+        for day in touched:
+            recorded.append(
+                answered(
+                    dataset.key,
+                    "",
+                    day,
+                    dataset.completeness,
+                    dataset.lag,
+                    _tallies(store, dataset, "", day),
+                    by_day.get(day, 0),
+                    known.get(("", day)),
+                    now,
+                    note=_oddities(answer, set()) if day in by_day else "",
+                )
+            )
+        store.note_files(dataset.key, files, rejects, now)
         return recorded
 
     changed = store.write(

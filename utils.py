@@ -188,6 +188,11 @@ def folder(value: str) -> Path:
     return (PROJECT / Path(value).expanduser()).resolve()
 
 
+def folder_or_nothing(value: str) -> Path | None:
+    """A parser of folders that need not be given."""
+    return folder(value) if value else None
+
+
 # --- files ----------------------------------------------------------------------------------------
 
 

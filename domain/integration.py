@@ -1,4 +1,4 @@
-"""Time integrals of a sampled power: what turns samples into means and energies."""
+"""Time integrals: what turns samples, or intervals with a length of their own, into means and energies."""
 
 from __future__ import annotations
 
@@ -26,6 +26,22 @@ class Integrals:
     positive: Floats
     negative: Floats
     samples: npt.NDArray[np.int64]
+    coverage: Floats
+
+
+@dataclass(frozen=True)
+class Averages:
+    """One value per series (rows) and interval (columns), as arrays of equal shape.
+
+    All but ``coverage`` are NaN where coverage is below the asked minimum. ``integral`` is in [unit
+    of the values x s]; ``deviation`` is the population's, weighted by time.
+    """
+
+    mean: Floats
+    minimum: Floats
+    maximum: Floats
+    deviation: Floats
+    integral: Floats
     coverage: Floats
 
 
@@ -95,12 +111,129 @@ def integrate(
     )
 
 
+def average_intervals(
+    starts_s: Any,
+    ends_s: Any,
+    values: Any,
+    edges_s: Any,
+    *,
+    series: Any = 0,
+    count: int = 1,
+    min_coverage: float = 0.5,
+) -> Averages:
+    """Average rows that each hold from a start to an end over the intervals between edges.
+
+    ``starts_s``, ``ends_s`` [s] and ``values`` describe the rows, in any order; ``series`` is the
+    number of each row's series, 0 to ``count`` - 1. ``edges_s`` [s, ascending] has one element more
+    than there are intervals. A row counts where it overlaps an interval. Where rows of one series
+    overlap, the one that starts later holds, and the earlier again after its end; no time counts
+    twice. Only covered time enters a mean; below ``min_coverage`` nothing is claimed.
+
+    Each interval is summed by itself, so its result does not depend on what is computed beside it.
+    Two rows of one series that start together are refused with ValueError.
+
+    An hour beside two quarter hours of its second half, on half hours:
+
+    >>> found = average_intervals([0, 1800, 2700], [3600, 2700, 3600], [8, 2, 4], [0, 1800, 3600])
+    >>> found.mean.tolist(), found.deviation.tolist(), found.integral.tolist()
+    ([[8.0, 3.0]], [[0.0, 1.0]], [[14400.0, 5400.0]])
+    """
+    import numpy as np
+
+    edges = np.asarray(edges_s, dtype=np.float64)
+    shape = (count, edges.size - 1)
+    codes, begin, end, row = _held(starts_s, ends_s, series)
+    held = np.asarray(values, dtype=np.float64)[row] + 0.0
+
+    # Every row becomes a piece for each interval that it overlaps.
+    first = np.maximum(np.searchsorted(edges, begin, side="right") - 1, 0)
+    after = np.minimum(np.searchsorted(edges, end, side="left"), shape[1])
+    pieces = np.maximum(after - first, 0)
+    whose = np.repeat(np.arange(begin.size), pieces)
+    nth = np.arange(whose.size) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+    interval = first[whose] + nth
+    seconds = np.minimum(end[whose], edges[interval + 1]) - np.maximum(
+        begin[whose], edges[interval]
+    )
+    value = held[whose]
+
+    cells = codes[whose] * shape[1] + interval
+    bounds = np.searchsorted(cells, np.arange(count * shape[1] + 1))
+    covered = _sum_between(seconds, bounds)
+    coverage = covered / np.tile(np.diff(edges), count)
+    known = (covered > 0) & (coverage >= min_coverage)
+    integral = np.where(known, _sum_between(seconds * value, bounds), np.nan)
+    span = np.where(known, covered, np.nan)
+    minimum = np.where(known, _reduce_between(np.minimum, value, bounds), np.nan)
+    maximum = np.where(known, _reduce_between(np.maximum, value, bounds), np.nan)
+    # What a sum rounds off must not take a mean past the values, nor give a constant a deviation.
+    mean = np.clip(integral / span, minimum, maximum)
+    squares = _sum_between(seconds * (value - mean[cells]) ** 2, bounds)
+    figures = (mean, minimum, maximum, np.sqrt(squares / span), integral, coverage)
+    return Averages(*((figure + 0.0).reshape(shape) for figure in figures))
+
+
+def _held(starts_s: Any, ends_s: Any, series: Any) -> tuple[Any, Floats, Floats, Any]:
+    """Which row holds when: series, begin, end and row of spans in order, no two overlapping."""
+    import numpy as np
+
+    starts = np.asarray(starts_s, dtype=np.float64)
+    ends = np.asarray(ends_s, dtype=np.float64)
+    codes = np.broadcast_to(np.asarray(series, dtype=np.intp), starts.shape)
+    row = np.lexsort((starts, codes))
+    row = row[ends[row] > starts[row]]
+    codes, begin, end = codes[row], starts[row], ends[row]
+    same = codes[1:] == codes[:-1]
+    if (same & (begin[1:] == begin[:-1])).any():
+        raise ValueError("two rows of one series start together")
+    # A row that ends within an earlier one leaves that one a rest, which a cut would lose.
+    inside = same & (end[1:] < end[:-1])
+    cut = end.copy()
+    cut[:-1][same] = np.minimum(end[:-1], begin[1:])[same]
+    if not inside.any():
+        return codes, begin, cut, row
+    nested = np.isin(codes, codes[1:][inside])
+    parts = [(codes[~nested], begin[~nested], cut[~nested], row[~nested])]
+    for code in np.unique(codes[nested]):
+        own = slice(*np.searchsorted(codes, [code, code + 1]))
+        since, until, place = _latest(begin[own], end[own])
+        parts.append((np.full(place.size, code), since, until, row[own][place]))
+    codes, begin, end, row = (np.concatenate(each) for each in zip(*parts, strict=True))
+    order = np.lexsort((begin, codes))
+    return codes[order], begin[order], end[order], row[order]
+
+
+def _latest(begin: Floats, end: Floats) -> tuple[Floats, Floats, npt.NDArray[np.intp]]:
+    """Spans over which the same row, the latest to begin, holds; rows are in order of begin."""
+    import numpy as np
+
+    moments = np.unique(np.concatenate([begin, end]))
+    first, after = np.searchsorted(moments, begin), np.searchsorted(moments, end)
+    rows = np.repeat(np.arange(begin.size), after - first)
+    nth = np.arange(rows.size) - np.repeat(
+        np.cumsum(after - first) - (after - first), after - first
+    )
+    holder = np.full(moments.size, -1)
+    np.maximum.at(holder, first[rows] + nth, rows)
+    turns = np.flatnonzero(np.diff(holder, prepend=-1))
+    until = np.append(turns[1:], moments.size - 1)
+    held = holder[turns] >= 0
+    return moments[turns[held]], moments[until[held]], holder[turns[held]]
+
+
+def _reduce_between(figure: Any, values: Floats, bounds: npt.NDArray[np.intp]) -> Floats:
+    """A ufunc over each of ``values[bounds[i]:bounds[i + 1]]``; 0 for an empty slice."""
+    import numpy as np
+
+    filled = np.diff(bounds) > 0
+    results = np.zeros(bounds.size - 1)
+    if filled.any():  # slices that are not empty follow each other without a gap, as reduceat wants
+        results[filled] = figure.reduceat(values[: bounds[-1]], bounds[:-1][filled])
+    return results
+
+
 def _sum_between(values: Floats, bounds: npt.NDArray[np.intp]) -> Floats:
     """Sums of ``values[bounds[i]:bounds[i + 1]]``; an empty slice sums to 0."""
     import numpy as np
 
-    filled = np.diff(bounds) > 0
-    sums = np.zeros(bounds.size - 1)
-    if filled.any():  # slices that are not empty follow each other without a gap, as reduceat wants
-        sums[filled] = np.add.reduceat(values[: bounds[-1]], bounds[:-1][filled])
-    return sums
+    return _reduce_between(np.add, values, bounds)

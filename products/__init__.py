@@ -1,10 +1,18 @@
-"""One module per figure; here they are gathered. A new product is one more line."""
+"""One module per figure; here they are gathered, inputs before what is made of them."""
 
-from products import average_power, battery_power, wind_solar_summary
+from products import (
+    average_power,
+    battery_power,
+    best_of_infeed,
+    portfolio_best_of_infeed,
+    wind_solar_summary,
+)
 from products.product import Product
 
 PRODUCTS: tuple[Product, ...] = (
     average_power.PRODUCT,
     battery_power.PRODUCT,
     wind_solar_summary.PRODUCT,
+    best_of_infeed.PRODUCT,
+    portfolio_best_of_infeed.PRODUCT,
 )

@@ -38,7 +38,9 @@ class Provider:
 
     @property
     def settings(self) -> tuple[Setting, ...]:
-        """Address, rate, timeout and deadline, which every provider has."""
+        """Address, rate, timeout and deadline, which every provider has that is asked over HTTP."""
+        if not self.base_url:
+            return ()
         prefix = self.key.upper()
         return (
             Setting(f"{prefix}_BASE_URL", self.base_url, url, f"Address of the {self.title} API."),
@@ -78,10 +80,22 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class FileReading:
+    """How a dataset is read from files: the setting with their folder, and a reader per pattern.
+
+    A reader takes a file's name, its bytes and what is known of the assets, and returns rows and
+    rejected rows; it raises SchemaError where the whole file cannot be used.
+    """
+
+    folder_setting: str
+    readings: tuple[tuple[str, Callable[[str, bytes, Any], Any]], ...]
+
+
+@dataclass(frozen=True)
 class Dataset:
     """What can be fetched: one table of one provider. A declaration reads like a table row.
 
-    ``read`` asks for one scope and window of at most ``widest``. ``scopes_setting`` names the
+    ``read`` reads files, or asks for one scope and window of at most ``widest``. ``scopes_setting`` names the
     setting that lists the scopes (zones); without it there is one, nameless. ``needs`` are settings
     without which it is skipped. ``lag`` is how long after a day's end its
     last rows appear; ``revisions`` are spans after the day's end at which values may have been
@@ -92,7 +106,7 @@ class Dataset:
     title: str
     provider: Provider
     table: Table
-    read: Callable[[Dataset, str, Window, Client], Answer]
+    read: Callable[[Dataset, str, Window, Client], Answer] | FileReading
     widest: timedelta
     completeness: Completeness
     lag: timedelta

@@ -36,6 +36,17 @@ _LEDGER_COLUMNS = (
 
 
 @dataclass(frozen=True)
+class InputFile:
+    """A file that was read: its name below the folder, its hash, and how many rows it gave."""
+
+    name: str
+    sha256: str
+    size: int
+    modified_ns: int
+    rows: int
+
+
+@dataclass(frozen=True)
 class Size:
     """How much a table holds: rows, and its first and last time as text."""
 
@@ -121,6 +132,16 @@ class SqlStore(ABC):
             "column_name TEXT NOT NULL, dtype TEXT NOT NULL, unit TEXT NOT NULL, "
             "description TEXT NOT NULL, in_key INTEGER NOT NULL, "
             "PRIMARY KEY (table_name, position))" + self._table_options
+        )
+
+        self.execute(
+            "CREATE TABLE input_files (dataset TEXT NOT NULL, file TEXT NOT NULL, "
+            "sha256 TEXT NOT NULL, size INTEGER NOT NULL, modified_ns INTEGER NOT NULL, "
+            "rows INTEGER NOT NULL, PRIMARY KEY (dataset, file))" + self._table_options
+        )
+        self.execute(
+            "CREATE TABLE rejected_rows (dataset TEXT NOT NULL, file TEXT NOT NULL, line INTEGER, "
+            "reason TEXT NOT NULL, read_at TEXT NOT NULL)"
         )
 
     @property
@@ -255,6 +276,37 @@ class SqlStore(ABC):
                 entry.inputs, entry.published, entry.note,
             ),
         )  # fmt: skip
+
+    def note_files(
+        self,
+        dataset: str,
+        files: Iterable[InputFile],
+        rejects: Iterable[tuple[str, int | None, str]],
+        known_at: datetime,
+    ) -> None:
+        """Note which files were read, and which of their rows were not; inside a transaction."""
+        for file in files:
+            self.execute(
+                "INSERT INTO input_files (dataset, file, sha256, size, modified_ns, rows) "
+                "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (dataset, file) DO UPDATE SET "
+                "sha256 = excluded.sha256, size = excluded.size, "
+                "modified_ns = excluded.modified_ns, rows = excluded.rows",
+                (dataset, file.name, file.sha256, file.size, file.modified_ns, file.rows),
+            )
+        for name, line, reason in rejects:
+            self.execute(
+                "INSERT INTO rejected_rows (dataset, file, line, reason, read_at) "
+                "VALUES (?, ?, ?, ?, ?)",
+                (dataset, name, line, reason, format_instant(known_at)),
+            )
+
+    def input_files(self, dataset: str) -> dict[str, InputFile]:
+        """The files that were read for a dataset, by name."""
+        found = self.execute(
+            "SELECT file, sha256, size, modified_ns, rows FROM input_files WHERE dataset = ?",
+            (dataset,),
+        )
+        return {row[0]: InputFile(*row) for row in found}
 
     # --- reading ------------------------------------------------------------------------------
 

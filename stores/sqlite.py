@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -21,6 +22,7 @@ from utils import file_lock
 # "GRLG": tells our files from other people's SQLite files.
 APPLICATION_ID = 0x47524C47
 BUSY_WAIT_S = 90.0
+IN_MEMORY = ":memory:"
 
 
 class SqliteStore(SqlStore):
@@ -46,6 +48,7 @@ class SqliteStore(SqlStore):
     ) -> None:
         super().__init__(url, tables)
         self.path = path
+        self._busy_wait_s = busy_wait_s
         with self._our_errors():
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, timeout=busy_wait_s, isolation_level=None)
@@ -62,18 +65,32 @@ class SqliteStore(SqlStore):
             "PRAGMA synchronous = NORMAL"
         )  # in WAL mode: never corrupt, at worst asked again
         if version == 0:
-            self.execute("PRAGMA journal_mode = WAL")
+            self._switch_to_wal()
             with self.transaction():
                 if self._check_identity() == 0:  # unless another run was quicker
                     self.create_schema()
                     self.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                     self.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
+    def _switch_to_wal(self) -> None:
+        """Turn on the write-ahead log; SQLite's own waiting does not cover this statement."""
+        give_up = time.monotonic() + self._busy_wait_s
+        while True:
+            try:
+                self.execute("PRAGMA journal_mode = WAL")
+                return
+            except StoreBusy:
+                if time.monotonic() > give_up:
+                    raise
+                time.sleep(0.02)
+
     def _check_identity(self) -> int:
         """The schema version of the file, 0 for an empty one; StoreMismatch for one that is not ours."""
-        ((application,),) = self.execute("PRAGMA application_id")
-        ((version,),) = self.execute("PRAGMA user_version")
-        ((tables,),) = self.execute("SELECT count(*) FROM sqlite_master")
+        # In one statement: another run may be making the file at this moment.
+        ((application, version, tables),) = self.execute(
+            "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master) "
+            "FROM pragma_application_id, pragma_user_version"
+        )
         if application != APPLICATION_ID and (tables or application):
             raise StoreMismatch(
                 f"{self.path.name} is a SQLite file of another program: it was left untouched. "
@@ -146,10 +163,12 @@ class SqliteStore(SqlStore):
         return [row[0] for row in self.execute("SELECT name FROM pragma_table_info(?)", (table,))]
 
     def lock(self, key: str) -> contextlib.AbstractContextManager[None]:
+        if self.path.name == IN_MEMORY:
+            return contextlib.nullcontext()
         return file_lock(self.path.with_name(self.path.name + ".locks") / f"{key}.lock")
 
     def location(self) -> str:
-        return self.path.name
+        return "(no file yet)" if self.path.name == IN_MEMORY else self.path.name
 
     def size_bytes(self) -> int:
         return sum(

@@ -1,0 +1,139 @@
+"""Stage 1 for folders: read every file once, list what was rejected, keep the ledger.
+
+A file is known by its name and hash. What is new or changed is read whole, in batches, each in one
+transaction with its rows, its ledger entries and its line in ``input_files``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from domain.errors import SchemaError, SourceError
+from domain.ledger import Entry
+from domain.settlement import days_in
+from domain.tables import conform
+from domain.windows import Window
+from sources.dataset import Answer, Dataset, FileReading
+from sources.vpp_files import ASSETS, Plants, plants
+from sources.vpp_formats import Reject, Rows
+from storage import write_files
+from stores.sql import InputFile, SqlStore
+from utils import log
+
+# Enough to make transactions rare, few enough to keep a batch small in memory.
+ROWS_AT_ONCE = 200_000
+# A folder that holds a file of this name was made by the sandbox.
+SYNTHETIC_MARK = "SYNTHETIC.txt"
+
+
+@dataclass
+class FilesRead:
+    """What reading a folder did for one dataset."""
+
+    entries: dict[date, Entry] = field(default_factory=dict)
+    files: int = 0
+    changed: int = 0
+    bytes: int = 0
+    rejected: list[str] = field(default_factory=list)
+
+
+def read_new_files(
+    dataset: Dataset, root: Path, window: Window, store: SqlStore, now: datetime
+) -> FilesRead:
+    """Read what is new under ``root`` and bring the entries of the window's days up to date.
+
+    Raises SourceError where the folder does not exist.
+    """
+    if not root.is_dir():
+        raise SourceError(f"VPP_DIR={root.name} is no folder: nothing of {dataset.key} was read.")
+    assert isinstance(dataset.read, FileReading)
+    done = FilesRead()
+    known = plants(store.read_table(ASSETS))
+    batch = _Batch()
+    for file, rows in _new_files(dataset, dataset.read, root, store, known):
+        batch.files.append((file, rows))
+        if rows:
+            done.files += 1
+            done.bytes += file.size
+            done.rejected += [f"{file.name}{_line(r)}: {r.reason}" for r in rows.rejects]
+        if batch.rows >= ROWS_AT_ONCE:
+            _store(dataset, batch, [], store, root, now, done)
+            batch = _Batch()
+    _store(dataset, batch, days_in(window), store, root, now, done)
+    for line in done.rejected:
+        log.warning("%s: rejected %s", dataset.key, line)
+    if done.files:
+        log.info("%s: %d files, %d rows new or changed", dataset.key, done.files, done.changed)
+    return done
+
+
+def _line(reject: Reject) -> str:
+    return f" line {reject.line}" if reject.line else ""
+
+
+@dataclass
+class _Batch:
+    """Files read and not yet stored; ``rows`` is None where only a file's time changed."""
+
+    files: list[tuple[InputFile, Rows | None]] = field(default_factory=list)
+
+    @property
+    def rows(self) -> int:
+        return sum(file.rows for file, rows in self.files if rows)
+
+
+def _new_files(
+    dataset: Dataset, reading: FileReading, root: Path, store: SqlStore, known: Plants
+) -> Iterator[tuple[InputFile, Rows | None]]:
+    """Files that were not read yet, or changed since, with their rows."""
+    before = store.input_files(dataset.key)
+    for pattern, read in reading.readings:
+        for path in sorted(root.glob(pattern)):
+            name = path.relative_to(root).as_posix()
+            stat = path.stat()
+            old = before.get(name)
+            if old and (old.size, old.modified_ns) == (stat.st_size, stat.st_mtime_ns):
+                continue
+            body = path.read_bytes()
+            digest = hashlib.sha256(body).hexdigest()
+            if old and old.sha256 == digest:
+                yield replace(old, modified_ns=stat.st_mtime_ns), None
+                continue
+            try:
+                rows = read(path.name, body, known)
+            except SchemaError as problem:
+                rows = Rows({}, [Reject(None, f"the whole file, because {problem}")])
+            count = len(next(iter(rows.columns.values()), []))
+            yield InputFile(name, digest, len(body), stat.st_mtime_ns, count), rows
+
+
+def _store(
+    dataset: Dataset,
+    batch: _Batch,
+    days: list[date],
+    store: SqlStore,
+    root: Path,
+    now: datetime,
+    done: FilesRead,
+) -> None:
+    joined: dict[str, list[Any]] = {name: [] for name in dataset.table.names}
+    for _, read in batch.files:
+        for name, column in (read.columns if read else {}).items():
+            joined[name].extend(column)
+    # Of two files that contradict each other the later name counts.
+    rows = conform(dataset.table, joined, dataset.key, later_wins=True)
+    rejects = [
+        (file.name, reject.line, reject.reason)
+        for file, read in batch.files
+        for reject in (read.rejects if read else ())
+    ]
+    answer = Answer(rows, 0, 0, synthetic=(root / SYNTHETIC_MARK).exists())
+    files = [file for file, _ in batch.files]
+    entries, changed = write_files(store, dataset, answer, files, rejects, days, now)
+    done.entries.update({entry.day: entry for entry in entries})
+    done.changed += changed

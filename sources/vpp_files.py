@@ -1,0 +1,408 @@
+"""What a virtual power plant receives as files: contracts, technical data, live and final infeed,
+forecasts, redispatch.
+
+Files stand under ``VPP_DIR`` in the folders that ``Dataset.files`` names. A file is read once; what
+it says goes into tables with its own times, also those of days nobody asked for. Personal data
+(``email``) is never read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from domain.errors import SchemaError
+from domain.ledger import Events
+from domain.tables import Column, Table
+from sources.dataset import Dataset, FileReading, Provider
+from sources.vpp_formats import (
+    QUARTER,
+    Reject,
+    Row,
+    Rows,
+    columnar,
+    csv_lines,
+    epoch_ms,
+    powers_kw,
+    quarter_hour,
+)
+from utils import Setting, folder_or_nothing
+
+VPP = Provider(
+    key="vpp",
+    title="Files of the virtual power plant",
+    base_url="",
+    requests_per_s=0,
+    attribution="the operator's own data",
+)
+
+SETTINGS = (
+    Setting(
+        "VPP_DIR",
+        "",
+        folder_or_nothing,
+        "Folder of the virtual power plant's files; without one its datasets are skipped.",
+    ),
+)
+
+# A value this many times the capacity contradicts its unit label.
+IMPLAUSIBLE_TIMES_CAPACITY = 10.0
+
+
+@dataclass(frozen=True)
+class Plants:
+    """What contracts and technical data say of the assets: metering point and capacity [kW].
+
+    Empty as long as no contract was read; then nothing is checked against it.
+    """
+
+    metering_points: Mapping[str, str]
+    capacities_kw: Mapping[str, float]
+
+    def check_asset(self, asset: str) -> None:
+        """SchemaError for an asset that no contract knows."""
+        if self.metering_points and asset not in self.metering_points:
+            raise SchemaError(f"no contract knows the asset {asset}")
+
+    def check_metering_point(self, point: str) -> None:
+        """SchemaError for a metering point that no contract knows."""
+        if self.metering_points and point not in self.metering_points.values():
+            raise SchemaError(f"no contract knows the metering point {point}")
+
+    def check_powers(self, asset: str, values: list[float | None]) -> None:
+        """SchemaError where values and unit label contradict each other."""
+        capacity = self.capacities_kw.get(asset, 0.0)
+        highest = max((abs(value) for value in values if value is not None), default=0.0)
+        if capacity and highest > IMPLAUSIBLE_TIMES_CAPACITY * capacity:
+            raise SchemaError(
+                f"{highest:g} kW is {highest / capacity:.0f} times the capacity of {asset}: the unit "
+                "label contradicts the values"
+            )
+
+
+def read_contracts(name: str, body: bytes, plants: Plants) -> Rows:
+    """A full snapshot of the contracts; its time stands in the file's name."""
+    snapshot = _stamp(name, r"(\d{8}_\d{6})\.csv$", "%Y%m%d_%H%M%S")
+    rows = Rows({column.name: [] for column in ASSETS.columns})
+    required = ("contract_id", "asset_id", "metering_point_id", "capacity", "technology")
+    for line, row in csv_lines(body, (*required, *_TERMS, *_PRICES), rows.rejects):
+        try:
+            _append(
+                rows,
+                snapshot_at=snapshot,
+                kind="contract",
+                asset_id=row["asset_id"].strip(),
+                contract_id=row["contract_id"].strip(),
+                metering_point_id=row["metering_point_id"].strip(),
+                capacity_kw=row.number("capacity") * 1000,
+                technology=row["technology"].strip(),
+                **{name: row[name].strip() or None for name in _TERMS},
+                **{column: row.optional_number(cell) for cell, column in _PRICES.items()},
+            )
+        except ValueError as problem:
+            rows.rejects.append(Reject(line, str(problem)))
+    return rows
+
+
+def read_technical(name: str, body: bytes, plants: Plants) -> Rows:
+    """Technical data of the assets; the snapshot's time stands in the file's name."""
+    import msgspec
+
+    snapshot = _stamp(name, r"(\d{8}T\d{6})Z\.json$", "%Y%m%dT%H%M%S")
+    rows = Rows({column.name: [] for column in ASSETS.columns})
+    try:
+        assets = msgspec.json.decode(body)["assets"]
+    except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError) as trouble:
+        raise SchemaError(f"it is no JSON with a list of assets ({trouble})") from None
+    for number, asset in enumerate(assets):
+        try:
+            _append(
+                rows,
+                snapshot_at=snapshot,
+                kind="technical",
+                asset_id=str(asset["asset_id"]),
+                contract_id="",
+                capacity_kw=float(asset["technical_attributes"]["capacity_kw"]),
+                technology=str(asset["type"]),
+                status=str(asset.get("status", "")),
+            )
+        except (KeyError, TypeError, ValueError) as problem:
+            rows.rejects.append(Reject(None, f"assets[{number}]: {problem}"))
+    return rows
+
+
+def read_live(name: str, body: bytes, plants: Plants) -> Rows:
+    """Live measured infeed of one asset, about one sample a minute."""
+    series = columnar(body)
+    plants.check_asset(series.entity)
+    times = epoch_ms(series.column("timestamp"), "timestamp")
+    powers = powers_kw(series, "value")
+    plants.check_powers(series.entity, powers)
+    quality = series.columns.get("quality", [None] * len(times))
+    rows = Rows({column.name: [] for column in LIVE.columns})
+    for n, (ms, power, factor) in enumerate(zip(times, powers, quality, strict=True)):
+        if ms is None or power is None:
+            rows.rejects.append(Reject(None, f"sample {n}: no time or no number"))
+            continue
+        _append(
+            rows,
+            asset_id=series.entity,
+            measurement_time=datetime.fromtimestamp(ms // 1000, UTC),
+            millisecond=ms % 1000,
+            power_kw=power,
+            quality=factor,
+        )
+    return rows
+
+
+def read_forecast(name: str, body: bytes, plants: Plants) -> Rows:
+    """One version of one asset's forecast, quarter-hourly."""
+    series = columnar(body)
+    plants.check_asset(series.entity)
+    starts = epoch_ms(series.column("start"), "start")
+    versions = epoch_ms(series.column("version"), "version")
+    powers = powers_kw(series, "power")
+    plants.check_powers(series.entity, powers)
+    quarter_ms = QUARTER // timedelta(milliseconds=1)
+    rows = Rows({column.name: [] for column in FORECASTS.columns})
+    for n, (start, version, power) in enumerate(zip(starts, versions, powers, strict=True)):
+        if start is None or version is None or power is None:
+            rows.rejects.append(Reject(None, f"slot {n}: no time or no number"))
+            continue
+        for what, ms in (("version", version), ("start", start)):
+            if ms % quarter_ms:
+                moment = datetime.fromtimestamp(ms / 1000, UTC)
+                raise SchemaError(f"its {what} {moment:%H:%M:%S} is not on a quarter hour")
+        _append(
+            rows,
+            asset_id=series.entity,
+            version=datetime.fromtimestamp(version // 1000, UTC),
+            period_start=datetime.fromtimestamp(start // 1000, UTC),
+            power_kw=power,
+        )
+    return rows
+
+
+def read_final(name: str, body: bytes, plants: Plants) -> Rows:
+    """Final measured production of one metering point, which stands in the column's name."""
+    rows = Rows({column.name: [] for column in FINAL.columns})
+    column, point = "", ""
+    for line, row in csv_lines(body, ("delivery_start__utc_",), rows.rejects):
+        if not column:
+            column = next((c for c in row if c.endswith("__kw_")), "")
+            point = column.removesuffix("__kw_")
+            if not point:
+                raise SchemaError("no column is named after a metering point (…__kw_)")
+            plants.check_metering_point(point)
+        try:
+            _append(
+                rows,
+                metering_point_id=point,
+                period_start=quarter_hour(row.time("delivery_start__utc_"), "delivery_start"),
+                power_kw=row.number(column),
+            )
+        except ValueError as problem:
+            rows.rejects.append(Reject(line, str(problem)))
+    return rows
+
+
+def read_redispatch(name: str, body: bytes, plants: Plants) -> Rows:
+    """Redispatch flags of one metering point, which stands in the file's name with its time."""
+    found = re.search(r"redispatch_flag_(.+)_(\d{8}_\d{4})\.csv$", name)
+    if not found:
+        raise SchemaError("its name does not end in _<metering point>_YYYYMMDD_HHMM.csv")
+    plants.check_metering_point(found[1])
+    published = datetime.strptime(found[2], "%Y%m%d_%H%M").replace(tzinfo=UTC)
+    rows = Rows({column.name: [] for column in REDISPATCH.columns})
+    header = ("delivery_start", "delivery_end", "is_redispatched")
+    for line, row in csv_lines(body, header, rows.rejects):
+        try:
+            _append(
+                rows,
+                metering_point_id=found[1],
+                period_start=row.time("delivery_start"),
+                period_end=row.time("delivery_end"),
+                redispatched=_truth(row),
+                publish_time=published,
+            )
+        except ValueError as problem:
+            rows.rejects.append(Reject(line, str(problem)))
+    return rows
+
+
+def _truth(row: Row) -> int:
+    word = row["is_redispatched"].strip().casefold()
+    if word not in ("true", "false"):
+        raise ValueError(f"is_redispatched: '{row['is_redispatched']}' is neither true nor false")
+    return int(word == "true")
+
+
+def _stamp(name: str, pattern: str, form: str) -> datetime:
+    found = re.search(pattern, name)
+    try:
+        if not found:
+            raise ValueError
+        return datetime.strptime(found[1], form).replace(tzinfo=UTC)
+    except ValueError:
+        raise SchemaError("its name does not end in the time of the snapshot") from None
+
+
+def _append(rows: Rows, **cells: Any) -> None:
+    for name, column in rows.columns.items():
+        column.append(cells.get(name))
+
+
+_TERMS = ("contract_begin", "contract_end", "price_model", "fee_model")
+_PRICES = {"price": "price_eur_per_mwh", "fee": "fee", "fee_percent": "fee_percent"}
+
+_ASSET = Column("asset_id", "text", "", "Asset")
+_POINT = Column("metering_point_id", "text", "", "Metering point of the asset")
+_START = Column("period_start", "time", "UTC", "Start of the quarter hour")
+
+ASSETS = Table(
+    name="vpp_assets",
+    columns=(
+        Column("snapshot_at", "time", "UTC", "When the snapshot was taken, from the file's name"),
+        Column("kind", "text", "", "contract or technical: which file says it"),
+        _ASSET,
+        Column("contract_id", "text", "", "Contract; empty for technical data"),
+        Column("metering_point_id", "text", "", "Metering point of the asset", optional=True),
+        Column("capacity_kw", "float", "kW", "Installed capacity"),
+        Column("technology", "text", "", "wind or solar"),
+        Column("status", "text", "", "Status of the asset (technical data)", optional=True),
+        Column("contract_begin", "text", "", "First day of the contract", optional=True),
+        Column("contract_end", "text", "", "Last day of the contract", optional=True),
+        Column("price_model", "text", "", "fixed or market", optional=True),
+        Column("price_eur_per_mwh", "float", "EUR/MWh", "Price of the fixed model", optional=True),
+        Column("fee_model", "text", "", "How the fee is counted", optional=True),
+        Column("fee", "float", "EUR per unit of the fee model", "Fee", optional=True),
+        Column("fee_percent", "float", "%", "Fee of the percentage model", optional=True),
+    ),
+    key=("snapshot_at", "kind", "asset_id", "contract_id"),
+    time="snapshot_at",
+)
+
+LIVE = Table(
+    name="vpp_live_infeed",
+    columns=(
+        _ASSET,
+        Column("measurement_time", "time", "UTC", "Moment of the sample, to the second"),
+        Column("millisecond", "int", "ms", "What the moment has beyond the second"),
+        Column("power_kw", "float", "kW", "Measured infeed; small negative values are own use"),
+        Column("quality", "float", "", "Quality factor as delivered", optional=True),
+    ),
+    key=("asset_id", "measurement_time", "millisecond"),
+    time="measurement_time",
+)
+
+FORECASTS = Table(
+    name="vpp_forecasts",
+    columns=(
+        _ASSET,
+        Column("version", "time", "UTC", "When the forecast was made"),
+        _START,
+        Column("power_kw", "float", "kW", "Forecast mean power"),
+    ),
+    key=("asset_id", "version", "period_start"),
+    time="period_start",
+)
+
+FINAL = Table(
+    name="vpp_final_production",
+    columns=(_POINT, _START, Column("power_kw", "float", "kW", "Final measured mean power")),
+    key=("metering_point_id", "period_start"),
+    time="period_start",
+)
+
+REDISPATCH = Table(
+    name="vpp_redispatch",
+    columns=(
+        _POINT,
+        Column("period_start", "time", "UTC", "Start of the redispatch"),
+        Column("period_end", "time", "UTC", "End of the redispatch"),
+        Column("redispatched", "int", "", "1 if curtailed, 0 if not"),
+        Column("publish_time", "time", "UTC", "When the flag was published, from the file's name"),
+    ),
+    key=("metering_point_id", "period_start"),
+    time="period_start",
+    version="publish_time",
+)
+
+
+def _files(
+    key: str,
+    title: str,
+    table: Table,
+    lag: timedelta,
+    *readings: tuple[str, Callable[[str, bytes, Plants], Rows]],
+) -> Dataset:
+    """A dataset that is read from files."""
+    return Dataset(
+        key=key,
+        title=title,
+        provider=VPP,
+        table=table,
+        read=FileReading("VPP_DIR", readings),
+        widest=timedelta(days=1),
+        completeness=Events(),
+        lag=lag,
+        available_from=date(2000, 1, 1),
+        groups=("vpp",),
+        needs=("VPP_DIR",),
+        daily=True,
+    )
+
+
+DATASETS = (
+    # Contracts first: the others are checked against them.
+    _files(
+        "vpp_assets",
+        "Assets of the virtual power plant, from contracts and technical data",
+        ASSETS,
+        timedelta(0),
+        ("crm/asset_contracts_*.csv", read_contracts),
+        ("vpp/technical_data/technical_data_*.json", read_technical),
+    ),
+    _files(
+        "vpp_live_infeed",
+        "Live measured infeed by asset",
+        LIVE,
+        timedelta(hours=2),
+        ("vpp/live_measured_infeed/*.json", read_live),
+    ),
+    _files(
+        "vpp_final_production",
+        "Final measured production by metering point",
+        FINAL,
+        timedelta(hours=2),
+        ("distribution_system_operator/final_production_*.csv", read_final),
+    ),
+    _files(
+        "vpp_forecasts",
+        "Forecasts by asset, every version",
+        FORECASTS,
+        timedelta(hours=2),
+        ("vpp/forecasts/*.json", read_forecast),
+    ),
+    _files(
+        "vpp_redispatch",
+        "Redispatch flags by metering point",
+        REDISPATCH,
+        timedelta(hours=2),
+        ("distribution_system_operator/redispatch_flag_*.csv", read_redispatch),
+    ),
+)
+
+
+def plants(assets: Any) -> Plants:
+    """What the ``vpp_assets`` rows say, the newest snapshot of each asset counting."""
+    newest = assets.sort_values(["snapshot_at", "kind"], ascending=[True, False])
+    points, capacities = {}, {}
+    for row in newest.itertuples():
+        capacities[row.asset_id] = float(row.capacity_kw)
+        if row.kind == "contract":
+            points[row.asset_id] = row.metering_point_id
+    return Plants(points, capacities)
