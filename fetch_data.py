@@ -13,6 +13,7 @@ complete 150
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
@@ -213,10 +214,12 @@ def fetch_windows(
     by_name: bool,
     again: bool = False,
     progress: Progress | None = None,
+    stop: threading.Event | None = None,
 ) -> FetchReport:
     """Fetch each dataset's window as far as the ledger does not prove it; see ``fetch``.
 
-    Requests run in threads; every answer is written by this one, in a transaction of its own.
+    Requests run in threads; every answer is written by this one, in a transaction of its own. When
+    ``stop`` is set, what is under way is finished and the rest is left to the next run.
     """
     with contextlib.ExitStack() as held:
         parts = [Fetched(*one) for one in wanted]
@@ -242,7 +245,7 @@ def fetch_windows(
             tasks += [(part, window) for window in windows]
         report = FetchReport(parts)
         if tasks:
-            _work_through(tasks, report, store, settings, now, progress)
+            _work_through(tasks, report, store, settings, now, progress, stop or threading.Event())
         return report
 
 
@@ -282,6 +285,7 @@ def _work_through(
     settings: Settings,
     now: datetime,
     progress: Progress | None,
+    stop: threading.Event,
 ) -> None:
     from sources.transport import Client
 
@@ -292,7 +296,7 @@ def _work_through(
     workers: int = settings["FETCH_WORKERS"]
     pool = ThreadPoolExecutor(workers, thread_name_prefix="fetch")
     try:
-        asked = _in_turn(tasks, clients, pool, 2 * workers)
+        asked = _in_turn(tasks, clients, pool, 2 * workers, stop)
         for done, (part, window, answer) in enumerate(asked, start=1):
             _take(part, window, answer, store, now)
             if progress:
@@ -317,12 +321,13 @@ def _in_turn(
     clients: Mapping[Any, Client],
     pool: Executor,
     ahead: int,
+    stop: threading.Event,
 ) -> Iterator[tuple[Fetched, Window, _Timed]]:
     """Answers as they come, with at most ``ahead`` of them asked for and not yet taken."""
     under_way: dict[Future[_Timed], tuple[Fetched, Window]] = {}
     remaining = iter(tasks)
     while True:
-        for part, window in remaining:
+        for part, window in () if stop.is_set() else remaining:
             client = clients[part.dataset.provider]
             under_way[pool.submit(_ask, part, window, client)] = (part, window)
             if len(under_way) >= ahead:

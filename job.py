@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from utils import (
     log,
     record_run,
     start_log,
+    time_of_day,
     unknown_settings,
 )
 
@@ -94,12 +96,22 @@ class Report:
         return 3 if trouble else 0
 
 
+SETTINGS = (
+    Setting(
+        "SCHEDULE_AT",
+        "06:00",
+        time_of_day,
+        "When 'schedule' starts the daily job (HH:MM, Europe/London).",
+    ),
+)
+
+
 def all_settings() -> list[Setting]:
     """Every declared setting, in the order of config.env."""
     import fetch_data
     import process_data
 
-    return list(dict.fromkeys((*fetch_data.SETTINGS, *process_data.SETTINGS)))
+    return list(dict.fromkeys((*fetch_data.SETTINGS, *process_data.SETTINGS, *SETTINGS)))
 
 
 def read_settings(**overrides: str) -> Settings:
@@ -115,11 +127,14 @@ def read_settings(**overrides: str) -> Settings:
     return settings
 
 
-def run_job(job: Job, window: Window | None, only: list[str]) -> Report:
+def run_job(
+    job: Job, window: Window | None, only: list[str], stop: threading.Event | None = None
+) -> Report:
     """Fetch, then process, then say how things stand; the whole daily job.
 
     ``window`` None is the unattended form: what the ledger says is missing, back from yesterday.
-    ``only`` names datasets and products; empty means those of the settings.
+    ``only`` names datasets and products; empty means those of the settings. When ``stop`` is set, the
+    windows under way are finished and the rest is left to the next run.
     """
     import fetch_data
     import process_data
@@ -134,12 +149,18 @@ def run_job(job: Job, window: Window | None, only: list[str]) -> Report:
     wanted = fetch_data.each_scope(datasets, settings, span)
     with console.progress("fetch") as progress:
         fetched = fetch_data.fetch_windows(
-            wanted, store, settings, now, by_name=window is not None, progress=progress
+            wanted,
+            store,
+            settings,
+            now,
+            by_name=window is not None,
+            progress=progress,
+            stop=stop,
         )
     yesterday = settlement_date(now) - ONE_DAY
     spans = [(p, window or process_data.all_days(p, store, yesterday)) for p in products]
     to_process = [(product, days) for product, days in spans if days]
-    processed = process_data.process_windows(to_process, store, settings, now)
+    processed = process_data.process_windows(to_process, store, settings, now, stop)
     report = Report(fetched.fetched, processed, fetched.requests)
     report.list_holes(now)
     return report

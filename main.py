@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
+import time
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Annotated
 
 try:
@@ -19,8 +22,8 @@ import look
 from domain.errors import GridledgerError, UsageError
 from domain.settlement import ONE_DAY, days_window, parse_day, parse_range, settlement_date
 from domain.windows import Window, parse_instant
-from job import EXIT_CODES, Report, open_job, run_job
-from utils import PROJECT, Locked, SettingError
+from job import EXIT_CODES, Report, open_job, read_settings, run_job
+from utils import PROJECT, Locked, SettingError, log, time_of_day
 
 _CODES = " · ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items())
 HELP = f"""Fetch what the power grid publishes, compute what people decide with, prove nothing is missing.
@@ -30,6 +33,8 @@ instants (2024-10-27T00:30:00Z) are UTC, the end excluded.
 
 Exit codes: {_CODES}.
 """
+
+HEARTBEAT_S = 3600.0
 
 app = typer.Typer(
     help=HELP,
@@ -71,6 +76,50 @@ def run(
     window = _window(day, start, end) if day or start or end else None
     with open_job("run") as job:
         return job.finish(run_job(job, window, only or []))
+
+
+@app.command(epilog=look.examples("schedule", "schedule --at 05:30"))
+def schedule(
+    at: Annotated[
+        str | None,
+        typer.Option("--at", metavar="HH:MM", help="Instead of SCHEDULE_AT (Europe/London)."),
+    ] = None,
+) -> int:
+    """Run the daily job now and then every day, until told to stop.
+
+    A failing job never ends it. SIGTERM and Ctrl-C finish the windows under way and leave with 0; a
+    second one leaves at once.
+    """
+    import schedule as clockwork
+
+    at = time_of_day_or_refuse(at) if at else read_settings()["SCHEDULE_AT"]
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: _interrupt() if stop.is_set() else stop.set())
+    timetable = clockwork.Scheduler()
+    timetable.every().day.at(at, "Europe/London").do(_one_job, stop)
+    _one_job(stop)  # what was missed while nobody ran is caught up at once
+    beat = 0.0
+    while not stop.is_set():
+        timetable.run_pending()
+        if time.monotonic() >= beat:
+            log.info("schedule: alive, next job at %s local time", timetable.next_run)
+            beat = time.monotonic() + HEARTBEAT_S
+        # Short waits, because the clock may jump and a laptop may sleep.
+        stop.wait(min(max(timetable.idle_seconds or 0.0, 0.1), 30.0))
+    log.info("schedule: stopped")
+    return 0
+
+
+def _one_job(stop: threading.Event) -> None:
+    """One daily job of the schedule; whatever goes wrong, the next one comes."""
+    try:
+        with open_job("schedule") as job:
+            job.finish(run_job(job, None, [], stop))
+    except (GridledgerError, SettingError) as trouble:
+        log.error("schedule: the job failed: %s", trouble)
+    except Exception:  # a fault of ours today must not cost tomorrow's job
+        log.exception("schedule: the job failed for an unforeseen reason")
 
 
 @app.command(
@@ -133,16 +182,21 @@ def demo(day: Day = None) -> int:
 
     Without a date: the two days of 2024 on which the clocks change.
     """
+    from read_files import SYNTHETIC_MARK
     from sandbox import Sandbox
+    from sandbox.vpp import write_folder
 
     days = [parse_day(day)] if day else [date(2024, 3, 31), date(2024, 10, 27)]
     folder = PROJECT / "output" / "demo"
     os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1"]))
     codes = []
     with Sandbox() as api:
+        write_folder(folder / "vpp", days, defects=False)
+        (folder / "vpp" / SYNTHETIC_MARK).write_text("Made by gridledger's sandbox.\n")
         overrides = {
             "OUTPUT_DIR": str(folder),
             "STORE_URL": f"sqlite:///{folder / 'gridledger.db'}",
+            "VPP_DIR": str(folder / "vpp"),
             **api.settings(),
         }
         console.say("Synthetic data: every number below is made up by the sandbox.")
@@ -154,6 +208,34 @@ def demo(day: Day = None) -> int:
                 codes.append(job.finish(run_job(job, window, [])))
             look.say_what_was_written(folder, job.store, days)
     return max(codes)
+
+
+@app.command("vpp-sample", epilog=look.examples("vpp-sample my-vpp --date 2024-10-27"))
+def vpp_sample(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write; made if absent.")],
+    day: Annotated[
+        list[str] | None, typer.Option("--date", metavar="D", help="Delivery day (repeatable).")
+    ] = None,
+    clean: Annotated[bool, typer.Option("--clean", help="Without the dirt of real files.")] = False,
+) -> int:
+    """Write a synthetic folder of virtual-power-plant files, with all the dirt that real ones have."""
+    from read_files import SYNTHETIC_MARK
+    from sandbox.vpp import write_folder
+
+    days = [parse_day(text) for text in day or ["2024-03-31", "2024-10-27"]]
+    try:
+        written = write_folder(folder, days, dirt=not clean)
+        (folder / SYNTHETIC_MARK).write_text("Made by gridledger's sandbox.\n")
+    except OSError as trouble:
+        raise UsageError(f"{folder} cannot be written: {trouble.strerror}.") from None
+    console.say(
+        f"{len(written.files)} synthetic files in {folder}, {len(written.defects)} defects:"
+    )
+    for defect in written.defects:
+        line = f" line {defect.line}" if defect.line else ""
+        console.say(f"  {defect.file}{line}: {defect.reason}")
+    console.say(f"Read them with VPP_DIR={folder}")
+    return 0
 
 
 @app.command(
@@ -225,6 +307,14 @@ def bench(
 
 
 app.add_typer(look.app)
+
+
+def time_of_day_or_refuse(text: str) -> str:
+    """A time of day; UsageError for anything else."""
+    try:
+        return time_of_day(text)
+    except ValueError as problem:
+        raise UsageError(f"--at {text}: {problem}.") from None
 
 
 def _fetch(command: str, keys: list[str], window: Window, again: bool) -> int:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import threading
 import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
@@ -119,10 +120,13 @@ def process_windows(
     store: SqlStore,
     settings: Settings,
     now: datetime,
+    stop: threading.Event | None = None,
 ) -> list[Processed]:
-    """Bring each product's days up to date; see ``process``."""
+    """Bring each product's days up to date; see ``process``. ``stop`` ends it between products."""
     done = []
     for product, window in wanted:
+        if stop and stop.is_set():
+            break
         days = days_in(window)
         clock = product.clock(settings)
         part = Processed(product, days_window(days[0], days[-1], clock), clock)

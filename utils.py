@@ -181,6 +181,17 @@ def several(known: Iterable[str]) -> Callable[[str], tuple[str, ...]]:
     return parse
 
 
+def time_of_day(value: str) -> str:
+    """A parser of times of day, HH:MM."""
+    try:
+        if len(value) != 5:
+            raise ValueError
+        datetime.strptime(value, "%H:%M")
+    except ValueError:
+        raise ValueError("it must be a time of day such as 06:00") from None
+    return value
+
+
 def folder(value: str) -> Path:
     """A parser of folders; a relative one hangs on the project, never on the working directory."""
     if not value:

@@ -30,7 +30,6 @@ from hypothesis.stateful import (
 )
 
 import fetch_data
-import job
 import storage
 from domain.errors import Unreachable
 from domain.ledger import Grid
@@ -103,7 +102,8 @@ class Ledger(RuleBasedStateMachine):
         self.days = {day: Day() for day in DAYS}
         self.said: tuple[Window, list[Version]] | None = None
         self.trouble: Exception | None = None
-        self.settings = load_settings(job.all_settings(), {}, environment={})
+        defaults = {setting.key: setting.default for setting in fetch_data.SETTINGS}
+        self.settings = load_settings(fetch_data.SETTINGS, defaults)
         self.dataset = Dataset(
             key=self.table.name,
             title="made up",

@@ -140,7 +140,7 @@ def test_a_final_that_comes_late_recomputes_its_day(tmp_path: Path) -> None:
     fetch_data.fetch(["vpp"], SUMMER.isoformat(), **chosen)
     process_data.process(PRODUCTS, SUMMER.isoformat(), **chosen)
     later = write_folder(folder, [SUMMER], defects=False, late_final=True)
-    assert {p for p in later.files} > {p for p in first.files}
+    assert set(later.files) > set(first.files)
     fetch_data.fetch(["vpp"], SUMMER.isoformat(), **chosen)
     done = process_data.process(PRODUCTS, SUMMER.isoformat(), **chosen)
     assert [part.computed for part in done] == [1, 1]
