@@ -11,11 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from domain.errors import GridledgerError, UsageError
+from domain.tables import conform
 from domain.windows import Window, format_instant
+from domain.zones import MARKET_CLOCK
 from fetch_data import find_datasets
 from products import average_power
 from sources.dataset import Dataset
 from sources.elexon import IGNORED, read_rows
+from sources.entsoe import Item
+from sources.entsoe_xml import ACKNOWLEDGEMENT, Document, Period, expand, parse
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,6 +118,108 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def entsoe_document(path: Path) -> Iterator[Verdict]:
+    """One recorded ENTSO-E document: every slot must equal what a second, plain reader finds."""
+    body = path.read_bytes()
+    document = parse(body)
+    if document.root == ACKNOWLEDGEMENT:
+        yield Verdict(path.name, REFUSED, document.reason)
+        return
+    ours = [
+        (start, end, name, value)
+        for series in document.series
+        for period in series.periods
+        for start, end, name, value in _slots_of(period, series.fields.get("curveType", "A01"))
+    ]
+    if not ours:
+        yield Verdict(path.name, UNKNOWN, f"{document.root} without points in a Period")
+        return
+    plain = list(plain_slots(body))
+    if sorted(ours) != sorted(plain):
+        yield Verdict(path.name, WRONG, f"{len(ours)} slots, {len(plain)} by the plain reader")
+        return
+    yield Verdict(path.name, READ, f"{len(ours)} slots of {document.root}{_as_rows(document)}")
+
+
+def _slots_of(period: Period, curve: str) -> Iterator[tuple[int, int, str, float]]:
+    slots = expand(period, curve, MARKET_CLOCK)
+    for name, values in slots.values.items():
+        for start, end, value in zip(slots.start_s, slots.end_s, values, strict=True):
+            if value == value:
+                yield int(start), int(end), name, float(value)
+
+
+def _as_rows(document: Document) -> str:
+    """How many rows of a dataset they make, where they are one's."""
+    for dataset in find_datasets(["entsoe"]):
+        item = dataset.read
+        if not isinstance(item, Item) or document.fields.get("type") != item.document_type:
+            continue
+        process = dict(item.extra).get("processType")
+        if process in (None, document.fields.get("process.processType")):
+            rows = conform(dataset.table, item.rows(document, "XX"), "recorded", later_wins=True)
+            return f", {len(rows.frame)} rows of {dataset.key}"
+    return ""
+
+
+def plain_slots(body: bytes) -> Iterator[tuple[int, int, str, float]]:
+    """Start, end, field and value of every slot, with ElementTree and plain loops.
+
+    Nothing of it is shared with the real reader, so that they can be held against each other.
+    """
+    from xml.etree import ElementTree
+
+    def local(element: ElementTree.Element) -> str:
+        return element.tag.rpartition("}")[2]
+
+    def texts(element: ElementTree.Element) -> dict[str, str]:
+        return {local(child): (child.text or "").strip() for child in element.iter()}
+
+    for series in ElementTree.fromstring(body):
+        if not local(series).endswith("TimeSeries"):
+            continue
+        curve = texts(series).get("curveType", "A01")
+        for period in (child for child in series if local(child) == "Period"):
+            span = texts(next(child for child in period if local(child) == "timeInterval"))
+            start, end = (datetime.fromisoformat(span[name]) for name in ("start", "end"))
+            resolution = texts(period)["resolution"]
+            points = {
+                int(cells.pop("position")): cells
+                for cells in (texts(child) for child in period if local(child) == "Point")
+            }
+            position, moment = 1, start
+            held: dict[str, str] = {}
+            while moment < end:
+                until = min(_plain_step(start, moment, resolution), end)
+                held = points.get(position, held if curve == "A03" else {})
+                for name, text in held.items():
+                    if name != "Point" and _is_number(text):
+                        yield int(moment.timestamp()), int(until.timestamp()), name, float(text)
+                position, moment = position + 1, until
+
+
+def _plain_step(start: datetime, moment: datetime, resolution: str) -> datetime:
+    """The end of the slot that begins at a moment."""
+    count, unit = int(resolution.strip("PTSMHDY")), resolution[-1]
+    if resolution.startswith("PT"):
+        return moment + timedelta(seconds=count * {"S": 1, "M": 60, "H": 3600}[unit])
+    wall = moment.astimezone(MARKET_CLOCK).replace(tzinfo=None)
+    if unit == "D":
+        wall += timedelta(days=count)
+    else:
+        months = wall.month - 1 + count * (12 if unit == "Y" else 1)
+        wall = wall.replace(year=wall.year + months // 12, month=months % 12 + 1)
+    return wall.replace(tzinfo=MARKET_CLOCK).astimezone(UTC)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 # Mean share per half hour and MWh per MW (low, high) of the recorded hour, worked out independently
 # of this program from the same file.
 RECORDED_HOUR = {
@@ -160,5 +266,6 @@ def recorded_hour(path: Path) -> Iterator[Verdict]:
 
 CHECKS: tuple[tuple[str, Callable[[Path], Iterator[Verdict]]], ...] = (
     ("elexon/*.json", elexon_body),
+    ("entsoe/**/*.xml", entsoe_document),
     ("gb/gb_london_1s_one_hour.csv", recorded_hour),
 )
