@@ -20,6 +20,7 @@ import threading
 import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import cache
@@ -55,6 +56,7 @@ SETTINGS = (
 
 # Days computed at a time: enough to spread what each pass costs, few enough to stay small.
 DAYS_AT_ONCE = 31
+FILES_AT_ONCE = 8
 # Nothing physical is finer than this; the bits behind it only tell how a sum was ordered.
 DECIMALS = 9
 
@@ -276,16 +278,19 @@ def _publish(
     claim_output(output, store.origin)
     rows = store.read_table(product.table, days_window(days[0], days[-1], part.clock))
     times = rows[product.table.time]
-    published = {}
-    for day in days:
+
+    def publish(day: date) -> list[Path]:
         span = day_window(day, part.clock)
         of_day = rows[(times >= span.start) & (times < span.end)]
-        held = publish_day(output, product, day, of_day, newest=day == newest)
-        if held:
-            part.held_open += held
-            log.warning("%s: held open, wrote %s beside it", held[0], held[0].stem + ".new.csv")
-        else:
-            published[day] = part.entries[day].inputs
+        return publish_day(output, product, day, of_day, newest=day == newest)
+
+    # Most of a file's time is waiting for the disk to say that it has it.
+    with ThreadPoolExecutor(FILES_AT_ONCE if len(days) > 1 else 1) as pool:
+        held_open = dict(zip(days, pool.map(publish, days), strict=True))
+    for path in (path for paths in held_open.values() for path in paths):
+        part.held_open.append(path)
+        log.warning("%s: held open, wrote %s beside it", path, path.stem + ".new.csv")
+    published = {day: part.entries[day].inputs for day, held in held_open.items() if not held}
     store.mark_published(product.key, published)
     part.published += len(published)
 

@@ -309,9 +309,13 @@ def _newest_first(
     """Split into the current version of each key, sorted by key, and the older ones."""
     key = list(table.key)
     version = [table.version] if table.version else []
+    if len(key) == 1:  # the commonest answers are sorted, one way or the other, without repeats
+        if _ascends(frame[key[0]]):
+            return frame, frame.iloc[:0], 0
+        if _ascends(frame[key[0]][::-1]):
+            return frame[::-1].reset_index(drop=True), frame.iloc[:0], 0
     if not frame.duplicated(key).any():
-        ordered = frame if _is_sorted(frame, key) else frame.sort_values(key, ignore_index=True)
-        return ordered, frame.iloc[:0], 0
+        return frame.sort_values(key, ignore_index=True), frame.iloc[:0], 0
     rest = [name for name in table.names if name not in key and name not in version]
     frame = frame.drop_duplicates(keep="last").sort_values(
         key + version + ([] if later_wins else rest),
@@ -325,8 +329,10 @@ def _newest_first(
     return current.reset_index(drop=True), older.reset_index(drop=True), conflicts
 
 
-def _is_sorted(frame: pd.DataFrame, key: list[str]) -> bool:
-    return len(key) == 1 and bool(frame[key[0]].is_monotonic_increasing)
+def _ascends(values: pd.Series) -> bool:
+    """Whether each value is greater than the one before."""
+    comparable = (values.astype("int64") if values.dtype.kind == "M" else values).to_numpy()
+    return bool((comparable[1:] > comparable[:-1]).all())
 
 
 def format_times(values: pa.ChunkedArray) -> pa.ChunkedArray:

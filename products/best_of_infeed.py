@@ -24,13 +24,14 @@ if TYPE_CHECKING:
 QUARTER_S = 900
 FINAL, LIVE, FORECAST, MISSING = "final", "live", "forecast", "missing"
 
-VPP_SETTINGS = (
-    Setting(
-        "VPP_DELIVERY_DAY",
-        "UTC",
-        choice("UTC", "Europe/Berlin"),
-        "Clock that the delivery days of the virtual power plant follow: UTC or Europe/Berlin.",
-    ),
+DELIVERY_DAY = Setting(
+    "VPP_DELIVERY_DAY",
+    "UTC",
+    choice("UTC", "Europe/Berlin"),
+    "Clock that the delivery days of the virtual power plant follow: UTC or Europe/Berlin.",
+)
+SETTINGS = (
+    DELIVERY_DAY,
     Setting(
         "VPP_LIVE_HOLD_MINUTES",
         "5",
@@ -182,7 +183,7 @@ PRODUCT = Product(
         {"vpp_final_production", "vpp_live_infeed", "vpp_forecasts", "vpp_redispatch"}
     ),
     reference=frozenset({"vpp_assets"}),
-    settings=VPP_SETTINGS,
-    clock_setting="VPP_DELIVERY_DAY",
+    settings=SETTINGS,
+    clock_setting=DELIVERY_DAY.key,
     daily=True,
 )  # fmt: skip

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from domain.tables import Column, Table
 from domain.windows import Window
-from products.best_of_infeed import FINAL, FORECAST, LIVE, MISSING, VPP_SETTINGS
+from products.best_of_infeed import DELIVERY_DAY, FINAL, FORECAST, LIVE, MISSING
 from products.product import Product
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ PRODUCT = Product(
         time="period_start",
     ),
     compute=compute,
-    settings=VPP_SETTINGS,
-    clock_setting="VPP_DELIVERY_DAY",
+    settings=(DELIVERY_DAY,),
+    clock_setting=DELIVERY_DAY.key,
     daily=True,
 )

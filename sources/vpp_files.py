@@ -346,7 +346,7 @@ def _files(
         provider=VPP,
         table=table,
         read=FileReading("VPP_DIR", readings),
-        widest=timedelta(days=1),
+        widest=timedelta(days=2),
         completeness=Events(),
         lag=lag,
         available_from=date(2000, 1, 1),

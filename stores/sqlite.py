@@ -11,6 +11,7 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -23,6 +24,8 @@ from utils import file_lock
 APPLICATION_ID = 0x47524C47
 BUSY_WAIT_S = 90.0
 IN_MEMORY = ":memory:"
+# Many rows a statement are twice as fast as one; more than this gains nothing.
+ROWS_A_STATEMENT = 100
 
 
 class SqliteStore(SqlStore):
@@ -109,10 +112,16 @@ class SqliteStore(SqlStore):
 
     def load(self, target: str, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
         names = ", ".join(f'"{c}"' for c in columns)
+        insert = f"INSERT INTO {target} ({names}) VALUES "
+        one_row = f"({', '.join('?' * len(columns))})"
+        many_rows = insert + ", ".join([one_row] * ROWS_A_STATEMENT)
+        remaining = iter(rows)
         with self._our_errors():
-            self._db.executemany(
-                f"INSERT INTO {target} ({names}) VALUES ({', '.join('?' * len(columns))})", rows
-            )
+            while batch := list(islice(remaining, ROWS_A_STATEMENT)):
+                if len(batch) == ROWS_A_STATEMENT:
+                    self._db.execute(many_rows, list(chain.from_iterable(batch)))
+                else:
+                    self._db.executemany(insert + one_row, batch)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:

@@ -14,8 +14,9 @@ LAYERS = {
     0: ("domain", "utils"),
     1: ("sources", "products", "stores"),
     2: ("storage",),
-    3: ("fetch_data", "process_data"),
-    4: (
+    3: ("read_files",),
+    4: ("fetch_data", "process_data"),
+    5: (
         "main", "job", "look", "doctor", "check_samples", "checks", "reference", "console",
         "dashboard", "streamlit_app", "benchmarks",
     ),
@@ -60,11 +61,11 @@ def complaint(importer: str, module: str, name: str) -> str | None:
     if imported in ("run", "tests"):
         return f"{importer} imports {imported}"
     here, there = LAYER_OF[importer], LAYER_OF[imported]
-    if here == 3 and imported == "stores" and name != STORE_TYPE:
+    if here == 4 and imported == "stores" and name != STORE_TYPE:
         return f"{importer} imports {module}.{name}, more of stores than {STORE_TYPE}"
     if there > here:
         return f"{importer} (layer {here}) imports {imported} (layer {there}) above it"
-    if there == here and here != 4:
+    if there == here and here != 5:
         return f"{importer} imports {imported} beside it (layer {here})"
     return None
 
