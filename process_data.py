@@ -36,7 +36,7 @@ from domain.windows import Window
 from products import PRODUCTS
 from products.product import WINDOW, Product
 from storage import SETTINGS as STORE_SETTINGS
-from storage import claim_output, open_store, publish_day, tables, write_product
+from storage import claim_output, csv_of_days, open_store, publish_day, tables, write_product
 from stores.sql import SqlStore
 from utils import Locked, Setting, Settings, load_settings, log, several
 
@@ -277,12 +277,11 @@ def _publish(
     product = part.product
     claim_output(output, store.origin)
     rows = store.read_table(product.table, days_window(days[0], days[-1], part.clock))
-    times = rows[product.table.time]
+    spans = {day: day_window(day, part.clock) for day in days}
+    contents = csv_of_days(product.table, rows, spans)
 
     def publish(day: date) -> list[Path]:
-        span = day_window(day, part.clock)
-        of_day = rows[(times >= span.start) & (times < span.end)]
-        return publish_day(output, product, day, of_day, newest=day == newest)
+        return publish_day(output, product, day, contents[day], newest=day == newest)
 
     # Most of a file's time is waiting for the disk to say that it has it.
     with ThreadPoolExecutor(FILES_AT_ONCE if len(days) > 1 else 1) as pool:

@@ -299,17 +299,30 @@ def attribution(origin: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def csv_of_days(
+    table: Table, frame: pd.DataFrame, spans: Mapping[date, Window]
+) -> dict[date, bytes]:
+    """The CSV file of each day from the rows of them all: formatting once saves most of the time."""
+    import numpy as np
+
+    from stores.files import csv_lines
+
+    header, *cells = csv_lines(table, frame)
+    lines, times = np.array(cells, dtype=object), frame[table.time]
+    return {
+        day: "".join([header, *lines[(times >= span.start) & (times < span.end)]]).encode()
+        for day, span in spans.items()
+    }
+
+
 def publish_day(
-    output: Path, product: Product, day: date, frame: pd.DataFrame, *, newest: bool
+    output: Path, product: Product, day: date, content: bytes, *, newest: bool
 ) -> list[Path]:
-    """Write the CSV file of one product day, and the product's own file where it is the newest day.
+    """Write one day's CSV file, and the product's own file where it is the newest day.
 
     Returns the files that could not take their name because another program holds them open; their
     content stands beside them as ``<product>.new.csv``. Raises StoreError where the disk refuses.
     """
-    from stores.files import csv_bytes
-
-    content = csv_bytes(product.table, frame)
     targets = [output / day.isoformat() / f"{product.key}.csv"]
     if newest:
         targets.append(output / f"{product.key}.csv")

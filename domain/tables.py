@@ -307,6 +307,8 @@ def _newest_first(
     table: Table, frame: pd.DataFrame, *, later_wins: bool
 ) -> tuple[pd.DataFrame, pd.DataFrame, int]:
     """Split into the current version of each key, sorted by key, and the older ones."""
+    import pandas as pd
+
     key = list(table.key)
     version = [table.version] if table.version else []
     if len(key) == 1:  # the commonest answers are sorted, one way or the other, without repeats
@@ -317,16 +319,21 @@ def _newest_first(
     if not frame.duplicated(key).any():
         return frame.sort_values(key, ignore_index=True), frame.iloc[:0], 0
     rest = [name for name in table.names if name not in key and name not in version]
-    frame = frame.drop_duplicates(keep="last").sort_values(
-        key + version + ([] if later_wins else rest),
-        ignore_index=True,
-        na_position="first",
-        kind="stable",
+    several = frame.duplicated(key, keep=False)  # mostly a few: only they need comparing
+    versions = (
+        frame[several]
+        .drop_duplicates(keep="last")
+        .sort_values(
+            key + version + ([] if later_wins else rest),
+            ignore_index=True,
+            na_position="first",
+            kind="stable",
+        )
     )
-    superseded = frame.duplicated(key, keep="last")
-    conflicts = int(frame.duplicated(key + version, keep="last").sum())
-    older, current = frame[superseded], frame[~superseded]
-    return current.reset_index(drop=True), older.reset_index(drop=True), conflicts
+    superseded = versions.duplicated(key, keep="last")
+    conflicts = int(versions.duplicated(key + version, keep="last").sum())
+    current = pd.concat([frame[~several], versions[~superseded]]).sort_values(key)
+    return current.reset_index(drop=True), versions[superseded].reset_index(drop=True), conflicts
 
 
 def _ascends(values: pd.Series) -> bool:
@@ -340,5 +347,6 @@ def format_times(values: pa.ChunkedArray) -> pa.ChunkedArray:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    text = values.cast(pa.timestamp("s", "UTC")).cast(pa.string())
-    return pc.binary_replace_slice(text, 10, 11, "T")
+    # The Z is put on by hand: Arrow formats times with a zone twenty times slower.
+    text = values.cast(pa.timestamp("s")).cast(pa.string())
+    return pc.binary_join_element_wise(pc.binary_replace_slice(text, 10, 11, "T"), "Z", "")

@@ -21,7 +21,9 @@ def compute(best_of_infeed: pd.DataFrame, *, window: Window) -> pd.DataFrame:
     """
     import pandas as pd
 
-    ordered = best_of_infeed.sort_values(["period_start", "asset_id"])
+    times = best_of_infeed["period_start"]
+    inside = best_of_infeed[(times >= window.start) & (times < window.end)]
+    ordered = inside.sort_values(["period_start", "asset_id"])
     by_quarter = ordered.groupby("period_start", sort=True)
     portfolio = pd.DataFrame(
         {

@@ -14,7 +14,12 @@ _FORMULA = r"^[=+\-@\t\r]"
 
 
 def csv_bytes(table: Table, frame: pd.DataFrame) -> bytes:
-    """A frame as CSV: UTF-8, ``\\n``, ISO times, empty cells for what is not known.
+    """A frame as CSV; see ``csv_lines``."""
+    return "".join(csv_lines(table, frame)).encode()
+
+
+def csv_lines(table: Table, frame: pd.DataFrame) -> list[str]:
+    """The lines of a frame as CSV, header first: UTF-8, ``\\n``, ISO times, empty cells for no value.
 
     Cells are quoted only where they must be; text that a spreadsheet would run as a formula gets an
     apostrophe in front. The same frame always gives the same bytes.
@@ -28,9 +33,9 @@ def csv_bytes(table: Table, frame: pd.DataFrame) -> bytes:
     ]
     header = ",".join(names) + "\n"
     if not len(frame):
-        return header.encode()
-    lines = pc.binary_join_element_wise(*cells, ",").to_pylist()
-    return (header + "\n".join(lines) + "\n").encode()
+        return [header]
+    ended = pc.binary_join_element_wise(pc.binary_join_element_wise(*cells, ","), "\n", "")
+    return [header, *ended.to_pylist()]
 
 
 def _cells(dtype: str, values: Any) -> Any:

@@ -78,6 +78,10 @@ class SqlStore(ABC):
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run one statement and return its rows."""
 
+    def columns(self, width: int, sql: str, parameters: Sequence[Any] = ()) -> Sequence[Any]:
+        """Run one query and return its ``width`` columns, each a sequence of values."""
+        return list(zip(*self.execute(sql, parameters), strict=True)) or [()] * width
+
     @abstractmethod
     def load(self, target: str, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
         """Insert many rows, none of which is there yet."""
@@ -349,19 +353,19 @@ class SqlStore(ABC):
         names = list(columns or table.names)
         _check_columns(table, [*names, *(where or {})])
         parts, parameters = _conditions(table, window, where)
-        rows: list[tuple[Any, ...]] = []
+        lists: Sequence[Any] = [()] * len(names)
         stored = self.columns_of(table.name)
         if stored:
             # A column that was declared after the table was made is added by the next write.
             selected = [quoted(name) if name in stored else "NULL" for name in names]
-            rows = self.execute(
+            lists = self.columns(
+                len(names),
                 f"SELECT {', '.join(selected)} FROM {quoted(table.name)}"
                 + (f" WHERE {' AND '.join(parts)}" if parts else "")
                 + f" ORDER BY {', '.join(map(quoted, table.key))}"
                 + (f" LIMIT {int(limit)}" if limit is not None else ""),
                 parameters,
             )
-        lists = zip(*rows, strict=True) if rows else [()] * len(names)
         arrays = []
         for name, values in zip(names, lists, strict=True):
             dtype = table.column(name).dtype
@@ -379,10 +383,12 @@ class SqlStore(ABC):
         found = self.execute(
             f"SELECT {quoted(series) if series else _NOTHING}, count(*), "
             f"sum({quoted(length) if length else '0'}) FROM {quoted(table.name)} "
-            f"WHERE {' AND '.join(parts)} GROUP BY 1 ORDER BY 1",
+            f"WHERE {' AND '.join(parts)}{' GROUP BY 1 ORDER BY 1' if series else ''}",
             parameters,
         )
-        return {str(name): Tally(int(rows), float(seconds)) for name, rows, seconds in found}
+        return {
+            str(name): Tally(int(rows), float(seconds)) for name, rows, seconds in found if rows
+        }
 
     def entries(
         self, key: str, first: date | None = None, last: date | None = None
