@@ -242,9 +242,7 @@ def vpp_sample(
     epilog=look.examples("sandbox --port 8080", "sandbox --fault 429:0.2 --fault truncated:0.1")
 )
 def sandbox(
-    port: Annotated[
-        int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.", min=0, max=65535)
-    ] = 0,
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
     now: Annotated[
         str | None, typer.Option(help="Instant the sandbox believes it is; the clock if left out.")
     ] = None,
@@ -270,8 +268,10 @@ def sandbox(
         parse_instant(now)
     try:
         api = Sandbox(now=now, port=port, faults=faults)
-    except OSError as trouble:
-        raise UsageError(f"port {port} cannot be used: {trouble.strerror}.") from None
+    except (OSError, OverflowError) as trouble:
+        raise UsageError(
+            f"port {port} cannot be used ({trouble}): choose a free one from 1024 to 65535."
+        ) from None
     with api:
         console.say("# Synthetic data. Put these into the environment of another terminal:")
         for key, value in api.settings().items():
