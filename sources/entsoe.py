@@ -266,60 +266,66 @@ PRICES = Table(
 _A_MONTH = timedelta(days=28)
 _RESTATED = (timedelta(days=2), timedelta(days=4), timedelta(days=8))
 
+
+def _by_zone(
+    key: str,
+    title: str,
+    table: Table,
+    item: Item,
+    completeness: Span,
+    lag: timedelta,
+    revisions: tuple[timedelta, ...] = (),
+) -> Dataset:
+    """A dataset that is asked for zone by zone, with the token."""
+    return Dataset(
+        key=key,
+        aliases=(item.document_type,),
+        title=title,
+        provider=ENTSOE,
+        table=table,
+        read=item,
+        widest=_A_MONTH,
+        completeness=completeness,
+        lag=lag,
+        revisions=revisions,
+        available_from=date(2015, 1, 5),
+        groups=("core", "entsoe"),
+        scopes_setting=ZONES_SETTING,
+        needs=("ENTSOE_API_TOKEN",),
+        daily=True,
+    )
+
+
 DATASETS = (
-    Dataset(
-        key="entsoe_load",
-        aliases=("A65",),
-        title="Actual total load by bidding zone",
-        provider=ENTSOE,
-        table=LOAD,
-        read=Item("A65", ("outBiddingZone_Domain",), load_rows, (("processType", "A16"),)),
-        widest=_A_MONTH,
-        completeness=Span("resolution_s"),
-        lag=timedelta(hours=4),
-        revisions=_RESTATED,
-        available_from=date(2015, 1, 5),
-        groups=("core", "entsoe"),
-        scopes_setting=ZONES_SETTING,
-        needs=("ENTSOE_API_TOKEN",),
-        daily=True,
+    _by_zone(
+        "entsoe_load",
+        "Actual total load by bidding zone",
+        LOAD,
+        Item("A65", ("outBiddingZone_Domain",), load_rows, (("processType", "A16"),)),
+        Span("resolution_s"),
+        timedelta(hours=4),
+        _RESTATED,
     ),
-    Dataset(
-        key="entsoe_generation",
-        aliases=("A75",),
-        title="Actual generation and own consumption by bidding zone and type",
-        provider=ENTSOE,
-        table=GENERATION,
-        read=Item("A75", ("in_Domain",), generation_rows, (("processType", "A16"),)),
-        widest=_A_MONTH,
-        completeness=Span("resolution_s", "psr_type"),
-        lag=timedelta(hours=4),
-        revisions=_RESTATED,
-        available_from=date(2015, 1, 5),
-        groups=("core", "entsoe"),
-        scopes_setting=ZONES_SETTING,
-        needs=("ENTSOE_API_TOKEN",),
-        daily=True,
+    _by_zone(
+        "entsoe_generation",
+        "Actual generation and own consumption by bidding zone and type",
+        GENERATION,
+        Item("A75", ("in_Domain",), generation_rows, (("processType", "A16"),)),
+        Span("resolution_s", "psr_type"),
+        timedelta(hours=4),
+        _RESTATED,
     ),
-    Dataset(
-        key="entsoe_day_ahead_prices",
-        aliases=("A44",),
-        title="Day-ahead prices by bidding zone",
-        provider=ENTSOE,
-        table=PRICES,
-        read=Item(
+    _by_zone(
+        "entsoe_day_ahead_prices",
+        "Day-ahead prices by bidding zone",
+        PRICES,
+        Item(
             "A44",
             ("in_Domain", "out_Domain"),
             price_rows,
             (("contract_MarketAgreement.type", "A01"),),
         ),
-        widest=_A_MONTH,
-        completeness=Span("resolution_s", "auction_sequence"),
-        lag=timedelta(0),
-        available_from=date(2015, 1, 5),
-        groups=("core", "entsoe"),
-        scopes_setting=ZONES_SETTING,
-        needs=("ENTSOE_API_TOKEN",),
-        daily=True,
+        Span("resolution_s", "auction_sequence"),
+        timedelta(0),
     ),
 )

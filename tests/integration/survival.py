@@ -7,7 +7,6 @@ stores are read with plain ``sqlite3``, files as bytes.
 from __future__ import annotations
 
 import hashlib
-import os
 import random
 import shutil
 import signal
@@ -40,9 +39,10 @@ SETTINGS = {
     "ENTSOE_REQUESTS_PER_S": "1000",
     "ELEXON_REQUESTS_PER_S": "1000",
 }
-FIRST, LAST = "2024-10-05", "2024-10-06"
+# Days of which the sandbox withholds nothing and later restates some of every kind but frequency.
+FIRST, LAST = "2024-10-10", "2024-10-11"
 # The moment at which values are first told, and one after all revisions.
-EARLY, LATE = "2024-10-07T05:00:00Z", "2024-11-25T09:00:00Z"
+EARLY, LATE = "2024-10-12T06:00:00Z", "2024-11-25T09:00:00Z"
 RUN = ("run", "--start", FIRST, "--end", LAST)
 AGAIN = ("fetch", *DATASETS, "--start", FIRST, "--end", LAST, "--again")
 AT_ONCE = 3
@@ -195,12 +195,19 @@ class Place(Cli):
             return "writing"
         return "fetching" if b"begins" in new else "starting"
 
-    def killed_after(self, seconds: float, *arguments: str) -> str:
-        """Start a command and kill it after so long; the stage it had reached, or "" if it was done."""
+    def killed_after(self, seconds: float, *arguments: str, from_log: bool = False) -> str:
+        """Start a command and kill it after so long; the stage it had reached, or "" if it was done.
+
+        ``from_log`` counts from the first line of its log, when all imports are done.
+        """
         log = self.output / "task_log.log"
         logged, begun = (log.stat().st_size if log.exists() else 0), time.time()
         process = self.start(*arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
+            while from_log and process.poll() is None:
+                if log.exists() and log.stat().st_size > logged:
+                    break
+                time.sleep(0.005)
             process.wait(timeout=seconds)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
@@ -246,9 +253,10 @@ def kill_often(
 ) -> Tally:
     """Kill at least so many runs, in chains on the same store; every chain must end like the reference.
 
-    A chain: four killed runs and a clean one against the early sandbox, then two killed fetches of
+    A chain: five killed runs and a clean one against the early sandbox, then four killed fetches of
     everything again and two killed runs against the late one, and clean ones of both. Moments are
-    spread evenly over a little more than the whole duration and shuffled.
+    spread evenly over a little more than the whole duration and shuffled; every other one is counted
+    from where the imports are done.
     """
     tally, rng = Tally(), random.Random(seed)
 
@@ -266,22 +274,23 @@ def kill_often(
         spare = place.folder / "spare"
 
         def kill(part: float, length_s: float, *arguments: str) -> None:
-            stage = place.killed_after(0.05 + part * length_s, *arguments)
+            from_log = int(part * 1_000) % 2 == 0
+            # Several processes share the cores, so each takes longer than the undisturbed one did.
+            seconds = part * length_s * (0.7 if from_log else 1.3)
+            stage = place.killed_after(seconds, *arguments, from_log=from_log)
             assert_sound(place.output, spare)
             if stage:
                 tally.kills[stage] += 1
 
-        # Several processes share the cores, so each takes longer than the undisturbed one did.
-        busy = 1.35
-        for part in parts[:4]:
-            kill(part, reference.run_s * busy, *RUN)
+        for part in parts[:5]:
+            kill(part, reference.run_s, *RUN)
         place.clean(*RUN)
         assert picture(place.output) == reference.early
         place.environment |= late.settings()
-        for part in parts[4:6]:
-            kill(part, reference.again_s * busy, *AGAIN)
-        for part in parts[6:8]:
-            kill(part, reference.run_s * busy, *RUN)
+        for part in parts[5:9]:
+            kill(part, reference.again_s, *AGAIN)
+        for part in parts[9:]:
+            kill(part, reference.run_s, *RUN)
         place.clean(*AGAIN)
         place.clean(*RUN)
         assert picture(place.output) == reference.late
@@ -294,9 +303,9 @@ def kill_often(
     with ThreadPoolExecutor(AT_ONCE) as pool:
         while tally.killed < kills:
             # As many chains as surely do not kill too often, at least one on each core.
-            wanted = max(AT_ONCE, (kills - tally.killed) // 8)
+            wanted = max(AT_ONCE, (kills - tally.killed) // 11)
             chains = [
-                pool.submit(chain, number + n, [next(spread) for _ in range(8)])
+                pool.submit(chain, number + n, [next(spread) for _ in range(11)])
                 for n in range(wanted)
             ]
             number += wanted
@@ -448,9 +457,3 @@ def stored_rows(database: Path, table: str) -> list[Any]:
     }.get(table)
     rows = rows_of(database, table)
     return sorted((tuple(row[n] for n in kept or row) for row in rows), key=repr)
-
-
-def leave_no_process_stopped(process: subprocess.Popen[str]) -> None:
-    """Wake a stopped process up, so that it can be ended."""
-    if process.poll() is None:
-        os.kill(process.pid, signal.SIGCONT)
