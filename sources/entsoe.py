@@ -21,7 +21,14 @@ from domain.tables import Column, Table, conform
 from domain.windows import Window
 from domain.zones import MARKET_CLOCK, ZONES
 from sources.dataset import Answer, Dataset, Provider
-from sources.entsoe_xml import ACKNOWLEDGEMENT, Document, Series, expand, parse
+from sources.entsoe_xml import (
+    ACKNOWLEDGEMENT,
+    MOST_SLOTS_IN_ALL,
+    Document,
+    Series,
+    expand,
+    parse,
+)
 from sources.windows import keep_window
 from utils import Setting, several, text
 
@@ -136,11 +143,17 @@ def _slots(series: Iterable[Series], value: str) -> dict[str, Any]:
     import numpy as np
 
     starts, seconds, values, owner = [], [], [], []
+    total = 0
     for number, one in enumerate(series):
         for period in one.periods:
             if value not in period.values:
                 continue
             slots = expand(period, one.fields.get("curveType", "A01"), MARKET_CLOCK)
+            total += len(slots.start_s)
+            if total > MOST_SLOTS_IN_ALL:
+                raise SchemaError(
+                    f"the document holds more than {MOST_SLOTS_IN_ALL} slots: it was not read."
+                )
             known = ~np.isnan(slots.values[value])
             starts.append(slots.start_s[known])
             seconds.append((slots.end_s - slots.start_s)[known])
@@ -200,9 +213,12 @@ def price_rows(document: Document, scope: str) -> dict[str, Any]:
     owner = slots.pop("series")
     fields = [series.fields for series in document.series]
     position = "classificationSequence_AttributeInstanceComponent.position"
+    told = [f.get(position, "1") for f in fields]
+    if not all(text.isdecimal() and len(text) < 4 for text in told):
+        raise SchemaError(f"{position}: {told} holds what is no number; nothing was stored.")
     return slots | {
         "zone": [scope] * len(owner),
-        "auction_sequence": np.array([int(f.get(position, "1")) for f in fields])[owner],
+        "auction_sequence": np.array([int(text) for text in told])[owner],
         "currency": np.array([f.get("currency_Unit.name", "") for f in fields], dtype=object)[
             owner
         ],

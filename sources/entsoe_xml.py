@@ -27,13 +27,17 @@ if TYPE_CHECKING:
 
 DEEPEST = 24
 LONGEST_TEXT = 100_000
-# A year of 4-second slots; what claims more is not a document of this platform.
-MOST_SLOTS = 8_000_000
+# A month of 4-second slots, and ten such series: what claims more is no answer to our question.
+MOST_SLOTS = 700_000
+MOST_SLOTS_IN_ALL = 7_000_000
 
 ACKNOWLEDGEMENT = "Acknowledgement_MarketDocument"
 
+# What a document must be for its points to be taken out: UTF-8, no comment, prefix or attribute there.
+_HEAD = re.compile(rb"\s*(<\?xml[^>]*?(encoding=[\"'](utf-8)[\"'])?[^>]*?\?>)?\s*<", re.IGNORECASE)
 _POINT = re.compile(
-    rb"<Point>\s*<position>(\d{1,9})</position>\s*<(quantity|price\.amount)>([^<&]{1,40})</\2>\s*</Point>"
+    rb"<Point>[ \t\r\n]*<position>(\d{1,9})</position>[ \t\r\n]*"
+    rb"<(quantity|price\.amount)>([-+.0-9eE]{1,40})</\2>[ \t\r\n]*</Point>"
 )
 _FIXED = re.compile(r"PT(\d+)([SMH])$")
 _CIVIL = re.compile(r"P(\d+)([DMY])$")
@@ -92,12 +96,24 @@ def parse(body: bytes) -> Document:
     Raises BrokenAnswer for what is not well-formed XML, SchemaError for what we refuse (DOCTYPE,
     entities, depth, size) or cannot make sense of (a position or value that is no number).
     """
-    plain = b"<!" not in body and b":Point" not in body
-    if plain:
+    if _is_plain(body):
         points, skeleton = _take_points_out(body)
         if points is not None:
             return _Reader(points).read(skeleton)
     return _Reader(None).read(body)
+
+
+def _is_plain(body: bytes) -> bool:
+    """Whether nothing about the document could make its points be anything but points."""
+    head = _HEAD.match(body)
+    declared = b"<?" in body
+    return (
+        head is not None
+        and body.count(b"<?") == (head[1] is not None)
+        and (not declared or head[2] is not None or b"encoding" not in head[0])
+        and not any(odd in body for odd in (b"<!", b":P", b"\0"))
+        and body.count(b"<Period") == body.count(b"<Period>") == body.count(b"</Period>")
+    )
 
 
 def expand(period: Period, curve_type: str, zone: ZoneInfo) -> Slots:
@@ -133,8 +149,6 @@ def _edges(period: Period, zone: ZoneInfo) -> npt.NDArray[np.int64]:
     import numpy as np
 
     start, end = int(period.start.timestamp()), int(period.end.timestamp())
-    if end <= start:
-        raise SchemaError(f"a period ends at or before its start {period.start:%Y-%m-%dT%H:%MZ}.")
     if found := _FIXED.match(period.resolution):
         step = int(found[1]) * _UNITS[found[2]]
         if step == 0 or (end - start) / step > MOST_SLOTS:
@@ -146,9 +160,14 @@ def _edges(period: Period, zone: ZoneInfo) -> npt.NDArray[np.int64]:
     count, unit = int(found[1]), found[2]
     moments = [start]
     local = period.start.astimezone(zone)
-    while moments[-1] < end:
-        local = _later(local, count, unit)
-        moments.append(min(int(local.astimezone(UTC).timestamp()), end))
+    try:
+        while moments[-1] < end:
+            local = _later(local, count, unit)
+            moments.append(min(int(local.astimezone(UTC).timestamp()), end))
+    except (OverflowError, ValueError) as trouble:
+        raise SchemaError(
+            f"resolution {period.resolution} cannot be stepped ({trouble})."
+        ) from None
     return np.array(moments, dtype=np.int64)
 
 
@@ -216,7 +235,8 @@ class _Reader:
     def __init__(self, points: list[_Points] | None) -> None:
         self.document = Document()
         self._points = points
-        self._periods = 0
+        self._periods = 0  # opened so far, wherever
+        self._number = 0  # the one being read
         self._path: list[str] = []
         self._series: Series | None = None
         self._series_depth = 0
@@ -236,7 +256,7 @@ class _Reader:
         parser.EntityDeclHandler = self._refuse
         try:
             parser.Parse(body, True)
-        except expat.ExpatError as trouble:
+        except (expat.ExpatError, LookupError, ValueError) as trouble:  # also strange encodings
             raise BrokenAnswer(f"not well-formed XML: {trouble}") from None
         return self.document
 
@@ -249,6 +269,7 @@ class _Reader:
         if len(self._path) > DEEPEST:
             raise SchemaError(f"the document nests more than {DEEPEST} elements: it was not read.")
         self._text, self._length = [], 0
+        self._periods += local == "Period"
         if len(self._path) == 1:
             self.document.root = local
         elif local.endswith("TimeSeries") and len(self._path) == 2:
@@ -256,6 +277,7 @@ class _Reader:
             self.document.series.append(self._series)
         elif local == "Period" and self._series is not None and self._period is None:
             self._period, self._own, self._period_depth = {}, [], len(self._path)
+            self._number = self._periods - 1
         elif local == "Point" and self._period is not None:
             self._own.append({})
 
@@ -282,7 +304,7 @@ class _Reader:
                 self._series = None
             elif text:
                 self._series.fields["/".join(self._path[2:])] = text
-        elif text:
+        elif text and "Period" not in self._path:
             self.document.fields.setdefault("/".join(self._path[1:]), text)
         self._path.pop()
 
@@ -290,14 +312,15 @@ class _Reader:
         assert self._series is not None and self._period is not None
         facts, self._period = self._period, None
         if self._points is not None:
-            positions, values = self._points[self._periods]
+            positions, values = self._points[self._number]
         else:
             positions, values = _columns(self._own)
-        self._periods += 1
         try:
             start, end = _instant(facts["start"]), _instant(facts["end"])
             resolution = facts["resolution"]
-        except (KeyError, ValueError) as trouble:
+            if not start < end:
+                raise ValueError("it ends before it starts")
+        except (KeyError, ValueError, OverflowError) as trouble:
             raise SchemaError(
                 f"a Period without a readable start, end or resolution ({trouble}); nothing of the "
                 "document was stored."
@@ -317,7 +340,7 @@ def _columns(points: list[dict[str, str]]) -> _Points:
             for name in names
             if all(_is_number(point.get(name, "nan")) for point in points)
         }
-    except (KeyError, ValueError) as trouble:
+    except (KeyError, ValueError, OverflowError) as trouble:
         raise SchemaError(
             f"a Point without a readable position ({trouble}); nothing of the document was stored."
         ) from None
@@ -339,6 +362,8 @@ def _is_number(text: str) -> bool:
 
 
 def _instant(text: str) -> datetime:
-    """``2024-10-26T22:00Z``, with or without seconds."""
+    """``2024-10-26T22:00Z``, with or without seconds; ValueError outside 1990 to 2100."""
     instant = datetime.fromisoformat(text)
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+    if not 1990 <= instant.year <= 2100:
+        raise ValueError(f"{text} lies outside 1990 to 2100")
+    return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)

@@ -39,10 +39,10 @@ SETTINGS = {
     "ENTSOE_REQUESTS_PER_S": "1000",
     "ELEXON_REQUESTS_PER_S": "1000",
 }
-# Days of which the sandbox withholds nothing and later restates some of every kind but frequency.
-FIRST, LAST = "2024-10-10", "2024-10-11"
+# Days of which the sandbox withholds nothing and later restates wind, solar and load.
+FIRST, LAST = "2024-10-19", "2024-10-20"
 # The moment at which values are first told, and one after all revisions.
-EARLY, LATE = "2024-10-12T06:00:00Z", "2024-11-25T09:00:00Z"
+EARLY, LATE = "2024-10-21T06:00:00Z", "2024-11-25T09:00:00Z"
 RUN = ("run", "--start", FIRST, "--end", LAST)
 AGAIN = ("fetch", *DATASETS, "--start", FIRST, "--end", LAST, "--again")
 AT_ONCE = 3
@@ -414,7 +414,9 @@ def survive_power_cuts(
 # --- truth -------------------------------------------------------------------------------------
 
 
-def true_rows(sandbox: Sandbox, table: str, start: str, end: str, zones: Sequence[str]) -> list[Any]:
+def true_rows(
+    sandbox: Sandbox, table: str, start: str, end: str, zones: Sequence[str]
+) -> list[Any]:
     """Rows of a table as the sandbox itself tells them, in the form of ``stored_rows``."""
     columns = sandbox.truth(table, start, end)["columns"]
     names = {

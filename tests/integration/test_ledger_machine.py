@@ -256,7 +256,7 @@ class Ledger(RuleBasedStateMachine):
         window, rng = self._window(span), random.Random(seed)
         rows = []
         for key in self._grid(window):
-            for n in rng.sample(range(4), rng.randint(0, 2)) + [published]:
+            for n in [*rng.sample(range(4), rng.randint(0, 2)), published]:
                 rows += [(key, VALUES[n % 3], self._published(n))] * rng.randint(1, 2)
         rng.shuffle(rows)
         self._tell(window, rows)
