@@ -63,7 +63,9 @@ class Settings(Mapping[str, Any]):
     def shown(self) -> dict[str, str]:
         """The effective values as text, secrets masked."""
         texts = {
-            key: ",".join(value) if isinstance(value, tuple) else str(value)
+            key: ",".join(value)
+            if isinstance(value, tuple)
+            else str("" if value is None else value)
             for key, value in self._values.items()
         }
         return {

@@ -51,6 +51,7 @@ STEP_S = 900
 
 # Start of the slot [s since 1970], type, side, value.
 Value = tuple[int, str, str, float]
+KEY = ("time", "psr_type", "side")
 
 
 class Reader(NamedTuple):
@@ -229,47 +230,40 @@ def child(name: str, variant: str, folder: Path) -> None:
     reader = READERS[name]
     bodies = sorted(folder.glob(f"{variant}-*.xml"))
 
-    def year() -> None:
+    def year(*, keep: bool) -> tuple[float, float]:
+        """Seconds of wall and of processor that reading took."""
+        wall = cpu = 0.0
         for path in bodies:
-            reader.read(path.read_bytes())
+            body = path.read_bytes()
+            begin = time.perf_counter(), time.process_time()
+            result = reader.read(body)
+            wall += time.perf_counter() - begin[0]
+            cpu += time.process_time() - begin[1]
+            if keep:
+                time_s, psr_type, side, mw = map(np.array, zip(*reader.values(result), strict=True))
+                file = _file(folder, path.stem, name)
+                np.savez(file, time=time_s, psr_type=psr_type, side=side, mw=mw)
+        return wall, cpu
 
     reader.read((folder / "day.xml").read_bytes())  # loads the libraries
     before = peak_mb()
-    taken = [_clocks(year)]
+    taken = [year(keep=False)]
     after = peak_mb()
     if taken[0][0] < SHORT_S:
-        taken += [_clocks(year), _clocks(year)]
+        taken += [year(keep=False), year(keep=False)]
+    year(keep=True)  # apart, because making values to compare takes memory of its own
     wall, cpu = (statistics.median(clock) for clock in zip(*taken, strict=True))
-    values: dict[tuple[int, str, str], float] = {}
-    for path in bodies:
-        for start, psr, side, value in reader.values(reader.read(path.read_bytes())):
-            values[int(start), psr, side] = float(value)
     try:
         odd = reader.values(reader.read((folder / "without-values.xml").read_bytes()))
         outcome = f"{len(list(odd))} values"
     except Exception as trouble:
         outcome = f"fails: {type(trouble).__name__}: {trouble}"
-    times, types, sides = zip(*values, strict=True)
-    np.savez(
-        _file(folder, variant, name),
-        time=np.array(times),
-        psr_type=np.array(types),
-        side=np.array(sides),
-        mw=np.array(list(values.values())),
-    )
     figures = {"s": wall, "cpu_s": cpu, "before_mb": before, "peak_mb": after, "odd": outcome}
     console.say(json.dumps(figures))
 
 
-def _clocks(work: Callable[[], None]) -> tuple[float, float]:
-    """Seconds of wall and of processor."""
-    begin = time.perf_counter(), time.process_time()
-    work()
-    return time.perf_counter() - begin[0], time.process_time() - begin[1]
-
-
-def _file(folder: Path, variant: str, name: str) -> Path:
-    return folder / f"{variant} {name}.npz"
+def _file(folder: Path, document: str, name: str) -> Path:
+    return folder / f"{document} {name}.npz"
 
 
 # --- the whole ------------------------------------------------------------------------------------
@@ -346,13 +340,7 @@ def _run(python: str, name: str, variant: str, folder: Path) -> dict[str, Any]:
 
 
 def _show(variant: str, words: str, figures: dict[str, dict[str, Any]], folder: Path) -> None:
-    import numpy as np
-    import pandas as pd
-
-    values = {}
-    for name in figures:
-        with np.load(_file(folder, variant, name)) as columns:
-            values[name] = pd.DataFrame(dict(columns))
+    values = {name: _values_of(folder, variant, name) for name in figures}
     ours = values[OURS]
     bodies = [path.read_bytes() for path in folder.glob(f"{variant}-*.xml")]
     base = figures.get(THEIRS, figures[OURS])
@@ -394,6 +382,18 @@ def _show(variant: str, words: str, figures: dict[str, dict[str, Any]], folder: 
     console.say()
 
 
+def _values_of(folder: Path, variant: str, name: str) -> pd.DataFrame:
+    """What a reader made of all documents; of a slot that is sent twice the later value."""
+    import numpy as np
+    import pandas as pd
+
+    parts = []
+    for path in sorted(folder.glob(f"{variant}-*.xml")):
+        with np.load(_file(folder, path.stem, name)) as columns:
+            parts.append(pd.DataFrame(dict(columns)))
+    return pd.concat(parts).drop_duplicates(list(KEY), keep="last", ignore_index=True)
+
+
 def _show_targets(figures: dict[str, dict[str, Any]], differences: str) -> None:
     ours, theirs = figures[OURS], figures[THEIRS]
     faster = theirs["s"] / ours["s"]
@@ -412,7 +412,7 @@ def _met(is_met: bool) -> str:
 
 def _differences(ours: pd.DataFrame, others: pd.DataFrame) -> str:
     """``equal``, or how many values differ and the first of them."""
-    both = ours.merge(others, "outer", ["time", "psr_type", "side"], suffixes=("_ours", "_its"))
+    both = ours.merge(others, "outer", list(KEY), suffixes=("_ours", "_its"))
     odd = both[both["mw_ours"] != both["mw_its"]]  # a missing one is NaN, unlike everything
     if odd.empty:
         return "equal"

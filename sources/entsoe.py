@@ -187,18 +187,20 @@ def generation_rows(document: Document, scope: str) -> dict[str, Any]:
     import pandas as pd
 
     sides = {}
+    types = sorted({s.fields.get("MktPSRType/psrType", "") for s in document.series})
     for side, direction in (("generation", "inBiddingZone"), ("consumption", "outBiddingZone")):
         series = [s for s in document.series if f"{direction}_Domain.mRID" in s.fields]
         slots = _slots(series, "quantity")
         if slots:
-            types = [s.fields.get("MktPSRType/psrType", "") for s in series]
-            slots["psr_type"] = np.array(types, dtype=object)[slots.pop("series")]
+            places = [types.index(s.fields.get("MktPSRType/psrType", "")) for s in series]
+            slots["psr_type"] = np.array(places)[slots.pop("series")]
             sides[side] = pd.DataFrame(slots).rename(columns={"quantity": side})
     if not sides:
         return {}
     key = ["period_start", "psr_type", "resolution_s"]
     frames = [frame.drop_duplicates(key, keep="last") for frame in sides.values()]
     both = frames[0] if len(frames) == 1 else frames[0].merge(frames[1], on=key, how="outer")
+    both["psr_type"] = np.array(types, dtype=object)[both["psr_type"]]
     both["zone"] = scope
     return {name: both[name] for name in both.columns}
 

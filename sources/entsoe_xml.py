@@ -34,10 +34,14 @@ MOST_SLOTS_IN_ALL = 7_000_000
 ACKNOWLEDGEMENT = "Acknowledgement_MarketDocument"
 
 # What a document must be for its points to be taken out: UTF-8, no comment, prefix or attribute there.
-_HEAD = re.compile(rb"\s*(<\?xml[^>]*?(encoding=[\"'](utf-8)[\"'])?[^>]*?\?>)?\s*<", re.IGNORECASE)
+_HEAD = re.compile(
+    rb"(<\?xml\s+version=[\"']1\.0[\"'](\s+encoding=[\"']utf-8[\"'])?"
+    rb"(\s+standalone=[\"'](yes|no)[\"'])?\s*\?>)?\s*<",
+    re.IGNORECASE,
+)
 _POINT = re.compile(
     rb"<Point>[ \t\r\n]*<position>(\d{1,9})</position>[ \t\r\n]*"
-    rb"<(quantity|price\.amount)>([-+.0-9eE]{1,40})</\2>[ \t\r\n]*</Point>"
+    rb"(?:<(quantity|price\.amount)>([-+.0-9eE]{1,40})</\2>[ \t\r\n]*)?</Point>"
 )
 _FIXED = re.compile(r"PT(\d+)([SMH])$")
 _CIVIL = re.compile(r"P(\d+)([DMY])$")
@@ -96,23 +100,25 @@ def parse(body: bytes) -> Document:
     Raises BrokenAnswer for what is not well-formed XML, SchemaError for what we refuse (DOCTYPE,
     entities, depth, size) or cannot make sense of (a position or value that is no number).
     """
-    if _is_plain(body):
-        points, skeleton = _take_points_out(body)
-        if points is not None:
-            return _Reader(points).read(skeleton)
+    points, skeleton = _take_points_out(body)
+    if points is not None and _is_plain(skeleton):
+        return _Reader(points).read(skeleton)
     return _Reader(None).read(body)
 
 
-def _is_plain(body: bytes) -> bool:
-    """Whether nothing about the document could make its points be anything but points."""
-    head = _HEAD.match(body)
-    declared = b"<?" in body
+def _is_plain(skeleton: bytes) -> bool:
+    """Whether nothing about the document could make its points be anything but points.
+
+    What was taken out cannot hold any of this.
+    """
+    head = _HEAD.match(skeleton)
     return (
         head is not None
-        and body.count(b"<?") == (head[1] is not None)
-        and (not declared or head[2] is not None or b"encoding" not in head[0])
-        and not any(odd in body for odd in (b"<!", b":P", b"\0"))
-        and body.count(b"<Period") == body.count(b"<Period>") == body.count(b"</Period>")
+        and skeleton.count(b"<?") == (head[1] is not None)
+        and not any(odd in skeleton for odd in (b"<!", b":P", b"\0"))
+        and skeleton.count(b"<Period")
+        == skeleton.count(b"<Period>")
+        == skeleton.count(b"</Period>")
     )
 
 
@@ -206,27 +212,23 @@ def _take_points_out(body: bytes) -> tuple[list[_Points] | None, bytes]:
         else:
             last = body.rfind(b"</Point>", first, end) + len(b"</Point>")
             block = body[first:last]
-            found = _POINT.findall(block)
-            names = {name for _, name, _ in found}
-            if len(found) != block.count(b"<Point") or len(names) != 1 or not _only_points(block):
+            # Between the points, then of each its position, the name of its value, the value.
+            parts = _POINT.split(block)
+            names = set(parts[2::4]) - {None}
+            if len(parts) == 1 or len(names) > 1 or b"".join(parts[::4]).strip():
                 return None, body
             try:
-                values = np.array([value for _, _, value in found]).astype(np.float64)
+                values = np.array([value or b"nan" for value in parts[3::4]]).astype(np.float64)
             except ValueError:
                 return None, body
-            positions = np.array([position for position, _, _ in found]).astype(np.int64)
-            taken.append((positions, {names.pop().decode(): values}))
+            positions = np.array(parts[1::4]).astype(np.int64)
+            taken.append((positions, {name.decode(): values for name in names}))
             kept.append(body[here:first])
             here = last
         kept.append(body[here : end + 9])
         here = end + 9
     kept.append(body[here:])
     return taken, b"".join(kept)
-
-
-def _only_points(block: bytes) -> bool:
-    """Whether nothing but white space stands between the points."""
-    return not _POINT.sub(b"", block).strip()
 
 
 class _Reader:

