@@ -57,8 +57,11 @@ def _time_zone() -> Finding:
 
 def _disk(settings: Settings) -> Finding:
     folder = settings["OUTPUT_DIR"]
-    folder.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(folder).free
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(folder).free
+    except OSError as trouble:
+        return Finding("disk", WRONG, f"OUTPUT_DIR cannot be used: {trouble.strerror}")
     verdict = FINE if free > FREE_BYTES_NEEDED else MIND
     return Finding("disk", verdict, f"{free / 1e9:.1f} GB free where OUTPUT_DIR lies")
 

@@ -299,11 +299,14 @@ def test(
 @app.command(epilog=look.examples("bench", "bench --days 28"))
 def bench(
     days: Annotated[int, typer.Option(help="Days of frequency to measure on.", min=1)] = 366,
+    write: Annotated[
+        bool, typer.Option("--write", help="Also put the figures into docs/performance.md.")
+    ] = False,
 ) -> int:
     """Measure speed and memory of each stage beside its floor, in one run."""
     from benchmarks import daily_job
 
-    return daily_job.main(days)
+    return daily_job.main(days, write=write)
 
 
 app.add_typer(look.app)

@@ -120,7 +120,10 @@ def unknown_settings(declared: Iterable[Setting], *, folder: Path = PROJECT) -> 
     return sorted(set(dotenv_values(path, interpolate=False)) - known) if path.exists() else []
 
 
-def text(value: str) -> str:
+def token(value: str) -> str:
+    """A parser of tokens that travel in an HTTP header."""
+    if not value.isascii() or not value.isprintable() or " " in value:
+        raise ValueError("it must be printable ASCII without spaces")
     return value
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import console
-from benchmarks.measure import Row, in_child, sandbox_settings
+from benchmarks.measure import Row, in_child, printed_by, record, sandbox_settings
 from benchmarks.stages import fetch_stages, measure_naive, measure_whole, product_stages
 from domain.settlement import ONE_DAY, days_in, days_window
 from utils import PROJECT, write_whole
@@ -35,8 +35,11 @@ NAIVE_DAYS = 28
 LIBRARIES = ("msgspec", "numpy", "pandas", "pyarrow", "requests")
 
 
-def main(days: int) -> int:
-    """Measure on ``days`` days up to the end of 2024, print, and write ``output/bench.json``."""
+def main(days: int, *, write: bool = False) -> int:
+    """Measure on ``days`` days up to the end of 2024, print, and write ``output/bench.json``.
+
+    ``write`` puts what is printed into docs/performance.md too.
+    """
     window = days_window(LAST_DAY - (days - 1) * ONE_DAY, LAST_DAY)
     with tempfile.TemporaryDirectory() as place, sandbox_settings() as settings:
         folder = Path(place)
@@ -67,7 +70,9 @@ def main(days: int) -> int:
             **{name: version(name) for name in LIBRARIES},
         },
     }
-    _show(report, rows)
+    printed = printed_by(lambda: _show(report, rows))
+    if write:
+        record("frequency path", printed)
     write_whole(PROJECT / "output" / "bench.json", (json.dumps(report, indent=1) + "\n").encode())
     return 0
 

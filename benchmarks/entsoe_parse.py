@@ -29,7 +29,7 @@ from xml.etree import ElementTree
 from xml.parsers import expat
 
 import console
-from benchmarks.measure import peak_mb
+from benchmarks.measure import peak_mb, printed_by, record
 from utils import PROJECT
 
 if TYPE_CHECKING:
@@ -269,7 +269,15 @@ def _file(folder: Path, document: str, name: str) -> Path:
 # --- the whole ------------------------------------------------------------------------------------
 
 
-def main() -> int:
+def main(*, write: bool) -> int:
+    """Measure and print; ``write`` puts what is printed into docs/performance.md too."""
+    printed = printed_by(_measure)
+    if write:
+        record("entsoe documents", printed)
+    return 0
+
+
+def _measure() -> None:
     """Write the documents, measure every reader, compare the values, print."""
     pythons = dict.fromkeys(READERS, sys.executable)
     theirs = os.environ.get(SETTING, "")
@@ -287,7 +295,6 @@ def main() -> int:
             _show(variant, words, figures, folder)
     if not theirs:
         console.say(f"entsoe-py was left out: {SETTING} names no Python that has it.")
-    return 0
 
 
 def _write_documents(folder: Path) -> None:
@@ -425,7 +432,7 @@ def _differences(ours: pd.DataFrame, others: pd.DataFrame) -> str:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
+    if len(sys.argv) > 2:
         child(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
     else:
-        sys.exit(main())
+        sys.exit(main(write="--write" in sys.argv))

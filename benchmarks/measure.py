@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import multiprocessing
 import os
+import platform
+import re
 import resource
 import statistics
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from datetime import date
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
+
+from utils import PROJECT
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -88,3 +94,22 @@ def _serve(pipe: Connection) -> None:
     with Sandbox() as api:
         pipe.send(api.settings())
         pipe.recv()  # until the parent ends this process
+
+
+def printed_by(show: Callable[[], None]) -> str:
+    """Let something print, and return what it printed."""
+    paper = io.StringIO()
+    with contextlib.redirect_stdout(paper):
+        show()
+    print(paper.getvalue(), end="")
+    return paper.getvalue()
+
+
+def record(name: str, printed: str) -> None:
+    """Put figures between the marks of that name in docs/performance.md, with day and machine."""
+    path = PROJECT / "docs" / "performance.md"
+    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}"
+    figures = f"{date.today().isoformat()}, {machine}, one run:\n\n```\n{printed}```\n"
+    marked = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+    text = path.read_text(encoding="utf-8")
+    path.write_text(marked.sub(lambda found: found[1] + figures + found[2], text), encoding="utf-8")

@@ -30,7 +30,7 @@ from sources.entsoe_xml import (
     parse,
 )
 from sources.windows import keep_window
-from utils import Setting, several, text
+from utils import Setting, several, token
 
 if TYPE_CHECKING:
     from sources.transport import Client
@@ -56,7 +56,7 @@ SETTINGS = (
     Setting(
         "ENTSOE_API_TOKEN",
         "",
-        text,
+        token,
         "Security token of the ENTSO-E API; without one its datasets are skipped.",
         secret=True,
     ),
@@ -147,6 +147,11 @@ def _slots(series: Iterable[Series], value: str) -> dict[str, Any]:
     for number, one in enumerate(series):
         for period in one.periods:
             if value not in period.values:
+                if period.values:
+                    raise SchemaError(
+                        f"points hold {', '.join(period.values)} and no {value}; the platform may have "
+                        "renamed it, and nothing of the document was stored."
+                    )
                 continue
             slots = expand(period, one.fields.get("curveType", "A01"), MARKET_CLOCK)
             total += len(slots.start_s)

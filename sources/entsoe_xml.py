@@ -97,8 +97,8 @@ class Slots:
 def parse(body: bytes) -> Document:
     """Read a document.
 
-    Raises BrokenAnswer for what is not well-formed XML, SchemaError for what we refuse (DOCTYPE,
-    entities, depth, size) or cannot make sense of (a position or value that is no number).
+    Raises BrokenAnswer for what is not well-formed XML or has a DOCTYPE, SchemaError for what we refuse (
+    depth, size) or cannot make sense of (a position or value that is no number).
     """
     points, skeleton = _take_points_out(body)
     if points is not None and _is_plain(skeleton):
@@ -263,7 +263,10 @@ class _Reader:
         return self.document
 
     def _refuse(self, *_: Any) -> None:
-        raise SchemaError("the document declares a DOCTYPE or an entity: it was not read.")
+        # HTML pages have one too, as a platform under maintenance sends: worth asking again.
+        raise BrokenAnswer(
+            "not one of its documents: it declares a DOCTYPE, as HTML does, or an entity"
+        )
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         local = name.rpartition(":")[2]

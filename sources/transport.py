@@ -15,12 +15,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import requests
 import tenacity
 import urllib3
 
-from domain.errors import BrokenAnswer, Refused, Unreachable
+from domain.errors import BrokenAnswer, Refused, SchemaError, Unreachable
 from sources.dataset import Provider
 from utils import log
 
@@ -90,7 +91,7 @@ class Client:
         self._waiting_since: float | None = None  # the first attempt since the last good answer
         self._quiet_until = 0.0
         self._stop = threading.Event()
-        token = settings[provider.token_setting] if provider.token_setting else ""
+        self._token = token = settings[provider.token_setting] if provider.token_setting else ""
         self._headers = {
             "User-Agent": USER_AGENT,
             "Accept": provider.accept,
@@ -128,9 +129,13 @@ class Client:
         except BrokenAnswer as trouble:
             self._note_failure(dataset)
             raise BrokenAnswer(self._sentence(path, str(trouble))) from None
-        except Refused:
+        except Refused as refusal:
             self._note_success(dataset)  # it is alive and knows what it wants
-            raise
+            said = self._without_token(refusal.body.decode("utf-8", "replace")).encode()
+            raise Refused(self._without_token(str(refusal)), refusal.status, said) from None
+        except SchemaError as trouble:
+            self._note_success(dataset)
+            raise SchemaError(self._without_token(str(trouble))) from None
         self._note_success(dataset)
         return decoded, body
 
@@ -144,6 +149,8 @@ class Client:
         with self._lock:
             if self._waiting_since is None:
                 self._waiting_since = time.monotonic()
+        if self._banned_for_good():
+            raise _Again("HTTP 429: asked too often, and the ban outlasts the deadline")
         self._sleep(self._quiet_until - time.monotonic())
         self.rate.wait()
         with self._lock:
@@ -220,7 +227,12 @@ class Client:
             self._quiet_until = max(self._quiet_until, time.monotonic() + seconds)
 
     def _stop_retrying(self, state: tenacity.RetryCallState) -> bool:
-        return state.attempt_number >= ATTEMPTS or self._overdue() or self._stop.is_set()
+        return (
+            state.attempt_number >= ATTEMPTS
+            or self._overdue()
+            or self._banned_for_good()
+            or self._stop.is_set()
+        )
 
     def _pause_before_retry(self, state: tenacity.RetryCallState) -> float:
         trouble = state.outcome.exception() if state.outcome else None
@@ -248,6 +260,10 @@ class Client:
         since = self._waiting_since
         return self.deadline_s - (time.monotonic() - since if since is not None else 0.0)
 
+    def _banned_for_good(self) -> bool:
+        """Whether the provider wants to be left alone for longer than we may wait."""
+        return self._quiet_until - time.monotonic() > self._left_s()
+
     def _overdue(self) -> bool:
         return self._left_s() <= 0
 
@@ -271,10 +287,15 @@ class Client:
             )
 
     def _sentence(self, path: str, reason: str) -> str:
-        return (
-            f"{self.provider.title} gave no usable answer for {path} ({reason}); "
-            "the next run asks again."
-        )
+        what = f" for {path}" if path else ""
+        sentence = f"{self.provider.title} gave no usable answer{what} ({reason})"
+        return self._without_token(f"{sentence}; the next run asks again.")
+
+    def _without_token(self, text: str) -> str:
+        """What a provider says, should it quote the token that it was sent."""
+        for secret in (self._token, quote(self._token, safe="")) if self._token else ():
+            text = text.replace(secret, "***")
+        return text
 
 
 def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -182,7 +182,19 @@ class SqliteStore(SqlStore):
     def lock(self, key: str) -> contextlib.AbstractContextManager[None]:
         if self.path.name == IN_MEMORY:
             return contextlib.nullcontext()
-        return file_lock(self.path.with_name(self.path.name + ".locks") / f"{key}.lock")
+        return self._lock_file(self.path.with_name(self.path.name + ".locks") / f"{key}.lock")
+
+    @contextlib.contextmanager
+    def _lock_file(self, path: Path) -> Iterator[None]:
+        lock = file_lock(path)
+        try:
+            lock.__enter__()
+        except OSError as trouble:
+            raise self._translated(trouble) from trouble
+        try:
+            yield
+        finally:
+            lock.__exit__(None, None, None)
 
     def location(self) -> str:
         return "(no file yet)" if self.path.name == IN_MEMORY else self.path.name

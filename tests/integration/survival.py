@@ -195,19 +195,19 @@ class Place(Cli):
             return "writing"
         return "fetching" if b"begins" in new else "starting"
 
-    def killed_after(self, seconds: float, *arguments: str, from_log: bool = False) -> str:
+    def killed_after(self, seconds: float, *arguments: str, after: bytes = b"") -> str:
         """Start a command and kill it after so long; the stage it had reached, or "" if it was done.
 
-        ``from_log`` counts from the first line of its log, when all imports are done.
+        With ``after`` the time runs from when these words appear in its log.
         """
         log = self.output / "task_log.log"
         logged, begun = (log.stat().st_size if log.exists() else 0), time.time()
         process = self.start(*arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            while from_log and process.poll() is None:
-                if log.exists() and log.stat().st_size > logged:
+            while after and process.poll() is None:
+                if log.exists() and after in log.read_bytes()[logged:]:
                     break
-                time.sleep(0.005)
+                time.sleep(0.004)
             process.wait(timeout=seconds)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
@@ -255,8 +255,8 @@ def kill_often(
 
     A chain: five killed runs and a clean one against the early sandbox, then four killed fetches of
     everything again and two killed runs against the late one, and clean ones of both. Moments are
-    spread evenly over a little more than the whole duration and shuffled; every other one is counted
-    from where the imports are done.
+    spread evenly and shuffled: some over a little more than the whole duration, some from where the
+    imports are done, from the first rows written, or from the first product computed.
     """
     tally, rng = Tally(), random.Random(seed)
 
@@ -274,10 +274,10 @@ def kill_often(
         spare = place.folder / "spare"
 
         def kill(part: float, length_s: float, *arguments: str) -> None:
-            from_log = int(part * 1_000) % 2 == 0
             # Several processes share the cores, so each takes longer than the undisturbed one did.
-            seconds = part * length_s * (0.7 if from_log else 1.3)
-            stage = place.killed_after(seconds, *arguments, from_log=from_log)
+            marks = [(b"", 1.3), (b"begins", 0.5), (b"new or changed", 0.3), (b"computed", 0.08)]
+            after, share = marks[rng.randrange(4 if arguments == RUN else 3)]
+            stage = place.killed_after(part * share * length_s, *arguments, after=after)
             assert_sound(place.output, spare)
             if stage:
                 tally.kills[stage] += 1
