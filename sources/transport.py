@@ -206,7 +206,8 @@ class Client:
         if status == 200:
             return
         if status == 429:
-            pause = _retry_after(response.headers.get("Retry-After")) or self.provider.ban_s
+            asked = _retry_after(response.headers.get("Retry-After"))
+            pause = self.provider.ban_s if asked is None else asked
             self._keep_quiet(pause)
             raise _Again("HTTP 429: asked too often", pause or None)
         if status == 408 or status >= 500:

@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -426,6 +427,41 @@ def test_spoilt_rows_all_night(case: tuple[str, bytes]) -> None:
 )
 def test_any_json_at_all(answer: Any) -> None:
     assert_rows_or_refused("frequency", json.dumps(answer).encode())
+
+
+# --- guided by coverage ------------------------------------------------------------------------
+
+_GUIDED = """
+import sys
+project, kind, corpus, seconds = sys.argv[1:]
+sys.path.insert(0, project)
+import atheris
+with atheris.instrument_imports(include=["sources", "domain"]):
+    import sources.elexon, sources.entsoe, sources.entsoe_xml
+from tests.integration import test_fuzz
+def one(body):
+    if kind == "xml":
+        test_fuzz.assert_read_or_refused(body)
+    else:
+        test_fuzz.assert_rows_or_refused(kind, body)
+options = [f"-max_total_time={seconds}", "-timeout=20", "-rss_limit_mb=2048", "-verbosity=0"]
+atheris.Setup([sys.argv[0], *options, corpus], one)
+atheris.Fuzz()
+"""
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("kind", ["xml", *JSON])
+def test_guided_by_coverage(tmp_path: Path, kind: str) -> None:
+    """Ten minutes of atheris in all; it is no requirement, for few platforms have it."""
+    pytest.importorskip("atheris")
+    bodies = [*XML.values(), *KNOWN.values()] if kind == "xml" else [JSON[kind][1]]
+    for n, body in enumerate(bodies):
+        (tmp_path / f"body{n}").write_bytes(body)
+    command = [sys.executable, "-c", _GUIDED, str(PROJECT), kind, str(tmp_path), "200"]
+    done = subprocess.run(command, capture_output=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout.decode()[-3000:] + done.stderr.decode()[-3000:]
 
 
 # --- memory and time ---------------------------------------------------------------------------
