@@ -25,7 +25,6 @@ from utils import (
     number,
     record_run,
     several,
-    text,
     unknown_settings,
     url,
     whole_number,
@@ -33,14 +32,14 @@ from utils import (
 )
 
 DECLARED = (
-    Setting("PLACE", "default", text, "Where."),
+    Setting("PLACE", "default", str, "Where."),
     Setting("POWER_MW", "1.0", number(0, 100, "MW"), "How much."),
     Setting("WORKERS", "4", whole_number(1, 64), "How many."),
     Setting("SERVICE", "droop", choice("droop", "dc"), "Which."),
     Setting("DATASETS", "a,b", several(("a", "b", "c")), "Several."),
     Setting("BASE_URL", "https://example.org/api", url, "Address."),
     Setting("OUTPUT_DIR", "output", folder, "Folder."),
-    Setting("TOKEN", "", text, "A key.", secret=True),
+    Setting("TOKEN", "", str, "A key.", secret=True),
     Setting("SECRET_PORT", "80", whole_number(1, 65535), "A secret number.", secret=True),
 )
 
