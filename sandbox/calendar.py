@@ -20,6 +20,7 @@ Instants = NDArray[np.int64]
 FIRST_YEAR, LAST_YEAR = 1996, 2099
 DAY_S = 86_400
 PERIOD_S = 1_800
+PERIODS_AT_MOST = 50
 _EPOCH = date(1970, 1, 1)
 
 

@@ -21,6 +21,15 @@ CONNECTION_KINDS = ("reset", "hang", "slow", "truncated")
 BODY_KINDS = ("truncated-json", "garbled")
 ROW_KINDS = ("empty", "duplicates", "dropped", "renamed", "extra", "wrong-type", "revised")
 KINDS = STATUS_KINDS + CONNECTION_KINDS + BODY_KINDS + ROW_KINDS
+# Well-formed and wrong: only a client that compares can tell. They are not in KINDS, of which a
+# client is expected to end with the truth by asking again.
+DATA_KINDS = ("shift-hour", "halve", "flip", "stale", "new-type", "drop-half")
+
+# The columns whose values come from a list, by their names in an answer.
+TYPE_FIELDS = (
+    "fuelType", "psrType", "dataProvider", "settlementRunType", "warningType", "eventType",
+    "service",
+)  # fmt: skip
 
 Rows = list[dict[str, Any]]
 
@@ -41,6 +50,16 @@ class Fault:
     wrong-type ("n/a"), the content for extra. `gzipped` makes garbled send bytes that claim to be
     gzip and are not, instead of bytes flipped in a proper answer.
 
+    The kinds in DATA_KINDS lie about the data of a JSON answer: shift-hour moves the times of the
+    rows by an hour (not the time of publication nor settlement dates; rows without times get a
+    period two later), halve and flip change size and sign of the measured values, stale answers
+    with the first publication of everything, new-type writes `value` ("SANDBOX_TYPE") into the
+    first column of TYPE_FIELDS, drop-half leaves out the last half of the rows. `field` names
+    another column and `fraction` (1; 0.1 for new-type) the share of rows.
+
+    In a CSV a row is a line and the columns are those of its header; lists of NESO's files and
+    resources are not data. Of the Carbon Intensity API the measured values stand inside the rows.
+
     In an XML document a row is one slot of one curve: dropped leaves gaps, revised changes values
     and raises revisionNumber, wrong-type replaces texts of Points and extra adds an element to each
     of them; renamed renames an element; duplicates sends a share of the TimeSeries twice; empty is
@@ -58,8 +77,9 @@ class Fault:
     gzipped: bool = False
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise ValueError(f"unknown fault {self.kind!r}; known are {', '.join(KINDS)}")
+        known = KINDS + DATA_KINDS
+        if self.kind not in known:
+            raise ValueError(f"unknown fault {self.kind!r}; known are {', '.join(known)}")
         if not 0.0 <= self.probability <= 1.0:
             raise ValueError(f"a probability lies between 0 and 1, not {self.probability}")
         if self.fraction is not None and not 0.0 < self.fraction <= 1.0:
@@ -99,7 +119,7 @@ class FaultChooser:
             nth = self._asked[request]
             for index, fault in enumerate(self.faults):
                 if fault.path not in asked or (
-                    not has_rows and fault.kind in ROW_KINDS + BODY_KINDS
+                    not has_rows and fault.kind in ROW_KINDS + DATA_KINDS + BODY_KINDS
                 ):
                     continue
                 if fault.times is not None and self._hits[index] >= fault.times:
@@ -122,12 +142,16 @@ class RowNames:
     values: Sequence[str]
     publish: str | None
     revision: str | None
+    times: Sequence[str] = ()
 
 
 def spoil_rows(hit: Hit, rows: Rows, names: RowNames) -> Rows:
     """Return the rows of an answer after a fault of rows."""
     fault, rng = hit.fault, hit.rng
-    field = fault.field or names.values[0]
+    # A list of units or warnings has no measured values.
+    field = fault.field or (
+        names.values[0] if names.values else next(iter(rows[0] if rows else ""), "")
+    )
     match fault.kind:
         case "empty":
             return []
@@ -150,7 +174,49 @@ def spoil_rows(hit: Hit, rows: Rows, names: RowNames) -> Rows:
         case "revised":
             for at in _some(rng, rows, fault.fraction or 1.0):
                 _revise(rows[at], [fault.field] if fault.field else names.values, names)
+        case _:
+            return _lie(hit, rows, names)
     return rows
+
+
+def _lie(hit: Hit, rows: Rows, names: RowNames) -> Rows:
+    """Return the rows after a fault of DATA_KINDS (stale rows come that way from the series)."""
+    fault, rng = hit.fault, hit.rng
+    values = [fault.field] if fault.field else names.values
+    match fault.kind:
+        case "drop-half":
+            return rows[: (len(rows) + 1) // 2]
+        case "shift-hour":
+            times = [fault.field] if fault.field else names.times
+            for at in _some(rng, rows, fault.fraction or 1.0):
+                _shift(rows[at], times)
+        case "halve" | "flip":
+            factor = 0.5 if fault.kind == "halve" else -1
+            for at in _some(rng, rows, fault.fraction or 1.0):
+                _scale(rows[at], values, factor)
+        case "new-type":
+            kinds = (name for name in TYPE_FIELDS if rows and name in rows[0])
+            kind = fault.field or next(kinds, None)
+            for at in _some(rng, rows, fault.fraction or 0.1) if kind else ():
+                rows[at][str(kind)] = fault.value or "SANDBOX_TYPE"
+    return rows
+
+
+def _shift(row: dict[str, Any], times: Sequence[str]) -> None:
+    for name in times:
+        if row.get(name) is not None:
+            later = calendar.to_instant(row[name]) + 3_600
+            # Some times have no Z.
+            row[name] = calendar.instant_texts(calendar.one(later))[0][: len(row[name])]
+    if not times and "settlementPeriod" in row:
+        row["settlementPeriod"] += 2
+
+
+def _scale(row: dict[str, Any], values: Sequence[str], factor: float) -> None:
+    for name in values:
+        value = row.get(name)
+        if value is not None:
+            row[name] = int(value * factor) if isinstance(value, int) else value * factor
 
 
 def _some(rng: random.Random, rows: Rows, fraction: float) -> list[int]:
@@ -163,7 +229,10 @@ def _some(rng: random.Random, rows: Rows, fraction: float) -> list[int]:
 def _revise(row: dict[str, Any], values: Sequence[str], names: RowNames) -> None:
     for name in values:
         # A thousandth on top of one per cent: a night's zero changes as well.
-        row[name] = round(row[name] * 1.01 + 0.001, 3)
+        if isinstance(row[name], int):
+            row[name] = round(row[name] * 1.01) + 1
+        elif row[name] is not None:
+            row[name] = round(row[name] * 1.01 + 0.001, 3)
     if names.publish is not None:
         later = calendar.to_instant(row[names.publish]) + 3_600
         row[names.publish] = calendar.instant_texts(calendar.one(later))[0]

@@ -8,7 +8,7 @@ from math import exp
 import numpy as np
 from numpy.typing import NDArray
 
-from sandbox.calendar import DAY_S, PERIOD_S, day_of, settlement_day, start_of_day
+from sandbox.calendar import DAY_S, LAST_INSTANT, PERIOD_S, day_of, settlement_day, start_of_day
 from sandbox.grid import HISTORY_STARTS, QUIET_DAYS, Columns, join, take
 from sandbox.noise import Floats, Instants, chance, octaves, uniform
 
@@ -33,6 +33,7 @@ class FrequencySeries:
     """Frequency samples on the :00/:15/:30/:45 grid (columns `time`, `frequency_hz`)."""
 
     axes: tuple[str, ...] = ("time",)
+    identity: tuple[str, ...] = ("time",)
     settled_after_s = BATCH_S
 
     def __init__(self, seed: int) -> None:
@@ -78,6 +79,16 @@ class FrequencySeries:
             spans.append(self._span(day, "frequency/outage-start", 0, samples))
         return spans
 
+    def holes(self, first: int, last: int) -> Columns:
+        """Return the `time` of the samples from `first` to `last` that were never received."""
+        first, last = max(first, HISTORY_STARTS), min(last, LAST_INSTANT)
+        days = range(day_of(first), day_of(last) + 1) if first <= last else ()
+        spans = sorted(span for day in days for span in self.gaps(day))
+        times = [np.arange(start, end, CADENCE_S, dtype=np.int64) for start, end in spans]
+        # Two gaps of a day may overlap.
+        missing = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *times]))
+        return {"time": missing[(missing >= first) & (missing <= last)]}
+
     def repeated_batches(self, day: int) -> list[tuple[int, int]]:
         """Return the half-open spans of a settlement day whose samples are sent twice."""
         if day in QUIET_DAYS or chance(self.seed, "frequency/repeats", day) >= 1 / 9:
@@ -103,9 +114,14 @@ class FrequencySeries:
         begin = start + int(room * chance(self.seed, label, day, n)) * CADENCE_S
         return begin, begin + samples * CADENCE_S
 
+    def undisturbed(self, utc_day: int) -> Floats:
+        """Return every sample of a UTC day, also those that were never received."""
+        times = np.arange(utc_day * DAY_S, (utc_day + 1) * DAY_S, CADENCE_S, dtype=np.int64)
+        return np.asarray(np.round(50.0 + self._deviation(times, utc_day), 3))
+
     def _make_day(self, utc_day: int) -> Columns:
         times = np.arange(utc_day * DAY_S, (utc_day + 1) * DAY_S, CADENCE_S, dtype=np.int64)
-        hertz = np.round(50.0 + self._deviation(times, utc_day), 3)
+        hertz = self.undisturbed(utc_day)
         kept = np.ones(len(times), dtype=np.bool_)
         for day in {day_of(int(times[0])), day_of(int(times[-1]))}:
             for start, end in self.gaps(day):

@@ -38,6 +38,12 @@ class Gates:
         if unknown:
             raise ValueError(f"no provider {unknown[0]!r}; known are {', '.join(providers)}")
         self.limits = {name: limits.get(name, each.limit) for name, each in providers.items()}
+        # Without its limit a provider has none for a part of its paths either.
+        self._parts = {
+            name: each.part
+            for name, each in providers.items()
+            if each.part is not None and self.limits[name] is not None
+        }
         self._providers = providers
         self._clock = clock
         self._counts: dict[str, _Count] = {}
@@ -50,8 +56,12 @@ class Gates:
         params: Mapping[str, str],
         manners: Manners,
         now: int,
+        path: str = "",
     ) -> Refusal | None:
-        """Return the refusal of a request, None if it may pass; every one that may is counted."""
+        """Return the refusal of a request, None if it may pass; every one that may is counted.
+
+        Paths beside the API, such as files, are not counted, but a ban closes them too.
+        """
         if provider is None:
             return None
         token = self._providers[provider].token
@@ -64,22 +74,31 @@ class Gates:
             if shown != token.value:
                 return manners.unauthorised(now)
         limit = self.limits[provider]
-        if limit is not None and self._beyond(provider, limit):
+        if limit is None:
+            return None
+        prefix, part = self._providers[provider].prefix, self._parts.get(provider)
+        beside = bool(path) and path != prefix and not path.startswith(prefix + "/")
+        limited = [] if beside else [(provider, limit)]
+        if part is not None and path.startswith(prefix + part.path):
+            limited.append((prefix + part.path, part.limit))
+        if self._banned(provider) or any(self._beyond(provider, *each) for each in limited):
             return manners.too_many()
         return None
 
-    def _beyond(self, provider: str, limit: Limit) -> bool:
+    def _banned(self, provider: str) -> bool:
+        with self._lock:
+            return self._clock() < self._counts.setdefault(provider, _Count()).banned_until
+
+    def _beyond(self, provider: str, counted: str, limit: Limit) -> bool:
         moment = self._clock()
         with self._lock:
-            count = self._counts.setdefault(provider, _Count())
-            if moment < count.banned_until:
-                return True
+            count = self._counts.setdefault(counted, _Count())
             while count.asked and count.asked[0] <= moment - _MINUTE_S:
                 count.asked.popleft()
             if len(count.asked) < limit.requests_per_min:
                 count.asked.append(moment)
                 return False
-            count.banned_until = moment + limit.ban_s
+            self._counts[provider].banned_until = moment + limit.ban_s
             # The ban is the whole punishment: after it the minute starts anew.
             count.asked.clear()
             return True

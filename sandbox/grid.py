@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,8 @@ class Series(Protocol):
 
     #: The columns a window can be asked by; the first is the natural time axis.
     axes: tuple[str, ...]
+    #: The columns that name what is published; rows equal in them are publications of one thing.
+    identity: tuple[str, ...]
     #: Seconds after the end of a window from which its answer no longer changes.
     settled_after_s: int
 
@@ -48,12 +50,35 @@ class Series(Protocol):
         ...
 
 
+@runtime_checkable
+class Holed(Protocol):
+    """A series of which it is known what should be there."""
+
+    def holes(self, first: int, last: int) -> Columns:
+        """Return the cells from `first` to `last` (both inclusive) that are never published."""
+        ...
+
+
 def build_grid(seed: int) -> Mapping[str, Series]:
     """Return every series of the synthetic grid for one seed."""
+    from sandbox.elexon import build_elexon
     from sandbox.frequency import FrequencySeries
     from sandbox.wind_solar import WindSolarSeries
 
-    return {"frequency": FrequencySeries(seed), "wind_solar": WindSolarSeries(seed)}
+    wind = WindSolarSeries(seed)
+    series: dict[str, Series] = {"frequency": FrequencySeries(seed), "wind_solar": wind}
+    return series | build_elexon(seed, wind)
+
+
+def first_of_each(columns: Columns, identity: tuple[str, ...]) -> NDArray[np.int64]:
+    """Return the positions of the first publication of each thing, in the order they stand."""
+    if "publish_time" not in columns:
+        return np.arange(len(columns[identity[0]]))
+    names = [np.unique(columns[name].astype(str), return_inverse=True)[1] for name in identity]
+    order = np.lexsort((columns["publish_time"], *names))
+    first = np.ones(len(order), dtype=np.bool_)
+    first[1:] = np.any([name[order][1:] != name[order][:-1] for name in names], axis=0)
+    return np.sort(order[first])
 
 
 def take(columns: Columns, which: NDArray[Any]) -> Columns:

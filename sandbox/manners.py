@@ -50,9 +50,18 @@ class Manners:
         body = {"message": f"{start} to {end} exceeds {cap_words}"}
         return Refusal(400, self.json_type, msgspec.json.encode(body))
 
+    def combined(self, one: str, other: str) -> Refusal:
+        """Answer parameters that exclude each other."""
+        body = {"message": f"{one} cannot be used together with {other}"}
+        return Refusal(400, self.json_type, msgspec.json.encode(body))
+
     def too_many(self) -> Refusal:
         """Answer a client that asks too often."""
         return Refusal(429, self.json_type, b'{"message":"Too many requests"}')
+
+    def broken(self) -> Refusal | None:
+        """Answer an error of the API itself, None if only its gateway's page is known."""
+        return None
 
     def unauthorised(self, now: int) -> Refusal:
         """Answer a request without the right token; `now` in epoch seconds."""
@@ -88,6 +97,10 @@ class ElexonManners(Manners):
     def reversed(self, start: str, end: str) -> Refusal:
         """Answer a window that ends before it starts (wording assumed)."""
         return self._problem("", f"{_pascal(end)} must not be earlier than {_pascal(start)}")
+
+    def combined(self, one: str, other: str) -> Refusal:
+        """Answer parameters that exclude each other (wording assumed)."""
+        return self._problem("", f"{_pascal(one)} cannot be set when {_pascal(other)} is set")
 
     def too_wide(self, start: str, end: str, cap_words: str) -> Refusal:
         """Answer a window beyond the cap in the words of the real API."""
@@ -158,10 +171,51 @@ class EntsoeManners(Manners):
         return Refusal(status, "text/xml", body.encode(), headers)
 
 
+class NesoManners(Manners):
+    """NESO's data portal; what its actions say they say themselves."""
+
+    json_type = "application/json;charset=utf-8"
+
+    def not_found(self) -> Refusal:
+        """Answer a path that is neither an action nor a file (assumed)."""
+        return Refusal(404, "text/html; charset=utf-8", b"<html><h1>404 Not Found</h1></html>")
+
+    def too_many(self) -> Refusal:
+        """Answer a blocked address: no 429, no header that tells for how long (page assumed)."""
+        page = b"<html><h1>Sorry, you have been blocked</h1></html>"
+        return Refusal(403, "text/html; charset=utf-8", page)
+
+
+class CarbonManners(Manners):
+    """The GB Carbon Intensity API behind its gateway."""
+
+    json_type = "application/json"
+
+    def not_found(self) -> Refusal:
+        """Answer anything that it cannot read: a path as well as a date."""
+        return self.failed("400 Bad Request", "Please enter a valid path e.g. /intensity/")
+
+    def broken(self) -> Refusal:
+        """Answer an error of the API itself."""
+        return self.failed("500 Internal Server Error", "There was an internal server error")
+
+    def failed(self, code: str, message: str) -> Refusal:
+        """Answer in the API's one shape of errors."""
+        body = {"error": {"code": code, "message": message}}
+        return Refusal(int(code[:3]), self.json_type, msgspec.json.encode(body))
+
+
 def _pascal(name: str) -> str:
     return name[:1].upper() + name[1:]
 
 
 ENTSOE = EntsoeManners()
-MANNERS: dict[str, Manners] = {"elexon": ElexonManners(), "entsoe": ENTSOE}
+NESO = NesoManners()
+CARBON = CarbonManners()
+MANNERS: dict[str, Manners] = {
+    "elexon": ElexonManners(),
+    "entsoe": ENTSOE,
+    "neso": NESO,
+    "carbon_intensity": CARBON,
+}
 PLAIN = Manners()

@@ -13,12 +13,15 @@ from typing import Any
 import numpy as np
 
 from sandbox import calendar
-from sandbox.answers import Answers
+from sandbox.answers import Answers, Service, Site
+from sandbox.carbon import CarbonIntensity
+from sandbox.elexon_codes import build_codes
 from sandbox.endpoints import Catalogue, Limit
 from sandbox.entsoe import Platform
 from sandbox.faults import Fault, FaultChooser
 from sandbox.gates import Gates
-from sandbox.grid import Columns, build_grid
+from sandbox.grid import Columns, Holed, build_grid
+from sandbox.neso import Portal
 from sandbox.server import Request, Server
 
 Moment = str | datetime | None
@@ -29,7 +32,8 @@ class Sandbox:
 
     `now` is the present the providers publish at: an aware datetime or its text, None for the real
     clock. `limits` replaces the limit of requests of a provider, None for no limit:
-    `{"entsoe": Limit(requests_per_min=400, ban_s=2)}`. As a context manager it serves from a
+    `{"entsoe": Limit(requests_per_min=400, ban_s=2)}`; None also lifts the limit that a part of a
+    provider's paths has besides (NESO's datastore). As a context manager it serves from a
     thread; `serve_forever` serves in the calling one.
     """
 
@@ -44,8 +48,13 @@ class Sandbox:
     ) -> None:
         self.seed = seed
         self.now = now
-        services = {"entsoe": Platform(seed)}
-        self.answers = Answers(Catalogue.load(), build_grid(seed), services=services)
+        endpoints, codes = build_codes(seed)
+        self.answers = Answers(
+            Catalogue.load(more=endpoints),
+            {**codes, **build_grid(seed)},
+            services={"entsoe": Platform(seed)},
+            sites={"neso": Portal(seed), "carbon_intensity": CarbonIntensity(seed)},
+        )
         self.faults = faults
         self.limits = limits
         self._requests: list[Request] = []
@@ -117,12 +126,53 @@ class Sandbox:
         with self._lock:
             self._requests.append(request)
 
-    def truth(self, series: str, start: str | datetime, end: str | datetime) -> dict[str, Any]:
+    def truth(
+        self,
+        series: str,
+        start: str | datetime,
+        end: str | datetime,
+        *,
+        axis: str | None = None,
+    ) -> dict[str, Any]:
         """Return the rows of a series in [start, end) known at `now`, oldest first, none twice.
+
+        `axis` is the column that start and end bound, by default the series' natural one. Of what
+        was published several times the newest publication counts. Rows never published are not
+        there (see `holes`).
 
         The answer is {"columns": {name: numpy array}}. Columns of `frequency`: time, frequency_hz;
         of `wind_solar`: start_time, psr_type, business_type, quantity_mw, publish_time, revision,
-        document. Times are datetime64[s] in UTC. Rows never published are not there.
+        document. Times are datetime64[s] in UTC.
+
+        Of Elexon's other series (natural axis first, `publish_time` in all of them but bm_units):
+
+        - generation_outturn, fuel_instructions: start_time, fuel_type, generation_mw
+        - demand_outturn: start_time, indo_mw, itsdo_mw
+        - market_index: start_time, provider, price_gbp_per_mwh, volume_mwh
+        - system_prices: start_time, sell_gbp_per_mwh, buy_gbp_per_mwh, bsad_defaulted,
+          derivation_code, scarcity_gbp_per_mwh, niv_mwh, sell_adjustment_gbp_per_mwh,
+          buy_adjustment_gbp_per_mwh, replacement_gbp_per_mwh, replacement_mwh (NaN for null),
+          offer_mwh, bid_mwh, adjustment_sell_mwh, adjustment_buy_mwh, the last four again with
+          tagged_ in front; publish_time is the createdDateTime
+        - netbsad: start_time, then cost_gbp, mwh, system_mwh and gbp_per_mwh with buy_ and sell_
+        - disbsad: start_time, id, cost_gbp, volume_mwh, so_flag, stor_flag, party, asset,
+          is_tendered, service (None for null)
+        - non_bm_stor: start_time, generation_mw
+        - individual_generation: start_time (or end_time), bm_unit, ng_unit, run, quantity_mwh
+        - physical_notifications: time_from (or start_time, the period), time_to, level_from_mw,
+          level_to_mw, ng_unit, bm_unit
+        - bid_offers: start_time, time_to, level_from_mw, level_to_mw, pair, offer_gbp_per_mwh,
+          bid_gbp_per_mwh, ng_unit, bm_unit
+        - bid_offer_acceptances: time_from, time_to, level_from_mw, level_to_mw, period_from,
+          period_to, acceptance, acceptance_time, so_flag, stor_flag, ng_unit, bm_unit
+        - wind_forecasts: publish_time (or start_time), generation_mw
+        - loss_of_load: publish_time (or start_time), commencing_time, loss_of_load_probability,
+          margin_mw
+        - system_warnings: publish_time, warning_type, warning_text
+        - temperature: date (or publish_time), temperature_c, average_c, high_c, low_c
+        - remit: publish_time, mrid, revision and the fields of a message in snake_case;
+          event_end_time is 0 and texts are None where the answer has no such key
+        - bm_units: known_time, ng_unit, bm_unit and the fields of the list in snake_case
 
         Of ENTSO-E, one row per zone and slot (hour, half or quarter hour) with zone ("DE_LU"), time
         and resolution_minutes: `entsoe_load` with load_mw; `entsoe_generation` by psr_type with
@@ -130,15 +180,62 @@ class Sandbox:
         `entsoe_day_ahead_prices` by sequence (1 also where the document names none) with price
         (per MWh) and currency. publish_time is when these values were first told. A slot in a gap
         or without a value on any side is not there; of TimeSeries that differ, the later holds.
-        """
-        return self._known(series, start, end, every=False)
 
-    def history(self, series: str, start: str | datetime, end: str | datetime) -> dict[str, Any]:
+        Of NESO, as the files that can be had at `now` say it (axis first; no other can be named):
+
+        - historic_demand: start_time, settlement_date, settlement_period, then the portal's columns
+          in lower case with _mw behind (nd_mw, ifa_flow_mw), NaN where the year's file has no such
+          column, publish_time
+        - embedded_forecasts: start_time, embedded_wind_forecast_mw, embedded_wind_capacity_mw,
+          embedded_solar_forecast_mw, embedded_solar_capacity_mw, publish_time; `history` has the
+          file of every hour
+        - day_ahead_wind_forecast: start_time, capacity_mw, incentive_forecast_mw, publish_time
+        - response_auctions: start_time, end_time (UTC), service (DCH to DRL, no reserve), efa_date,
+          efa_block, cleared_volume_mw, clearing_price_gbp_per_mw_h, publish_time
+        - historic_frequency: time, frequency_hz, every second
+
+        Of the Carbon Intensity API, per half hour and with what lies ahead as far as it is foretold:
+
+        - carbon_intensity: start_time, forecast_gco2_per_kwh, actual_gco2_per_kwh (NaN for null),
+          index
+        - carbon_generation_mix: start_time, fuel, percent
+        - carbon_regional: start_time, region_id, region, forecast_gco2_per_kwh, index and a column
+          for each fuel: gas_percent
+        """
+        return self._known(series, start, end, axis, every=False)
+
+    def holes(self, series: str, start: str | datetime, end: str | datetime) -> dict[str, Any]:
+        """Return the cells of a series in [start, end) that are never published.
+
+        The answer is {"columns": {name: numpy array}} with the names of `truth`: frequency has
+        time; wind_solar start_time and psr_type; generation_outturn and fuel_instructions
+        start_time and fuel_type; market_index start_time and provider; demand_outturn,
+        system_prices, netbsad and non_bm_stor start_time. The days round the clock changes of 2024
+        have none.
+        """
+        first, last = calendar.to_instant(start), calendar.to_instant(end) - 1
+        for site in self.answers.sites.values():
+            found = site.holes(series, first, last) if series in site.tables else None
+            if found is not None:
+                return {"columns": _shown(found)}
+        source = self.answers.grid.get(series)
+        if not isinstance(source, Holed):
+            raise KeyError(f"nobody knows how many rows {series!r} should have")
+        return {"columns": _shown(source.holes(first, last))}
+
+    def history(
+        self,
+        series: str,
+        start: str | datetime,
+        end: str | datetime,
+        *,
+        axis: str | None = None,
+    ) -> dict[str, Any]:
         """Return all publications up to `now` of the rows in [start, end), oldest first.
 
         The columns are those of `truth`.
         """
-        known = self._known(series, start, end, every=True)
+        known = self._known(series, start, end, axis, every=True)
         columns: Columns = known["columns"]
         if "publish_time" in columns:
             order = np.argsort(columns["publish_time"], kind="stable")
@@ -146,22 +243,25 @@ class Sandbox:
         return known
 
     def _known(
-        self, series: str, start: str | datetime, end: str | datetime, *, every: bool
+        self,
+        series: str,
+        start: str | datetime,
+        end: str | datetime,
+        axis: str | None,
+        *,
+        every: bool,
     ) -> dict[str, Any]:
         first, last = calendar.to_instant(start), calendar.to_instant(end) - 1
-        for service in self.answers.services.values():
+        told: list[Service | Site] = [*self.answers.services.values(), *self.answers.sites.values()]
+        for service in told:
             if series in service.tables:
                 columns = service.rows(series, first, last, self.instant(), every=every)
                 break
         else:
             source = self.answers.grid[series]
-            columns = source.rows(source.axes[0], first, last, self.instant(), every=every)
-        seconds = np.dtype("datetime64[s]")
-        shown = {
-            name: values.astype(seconds) if name.endswith("time") else values
-            for name, values in columns.items()
-        }
-        return {"columns": shown}
+            named = axis or source.axes[0]
+            columns = source.rows(named, first, last, self.instant(), every=every)
+        return {"columns": _shown(columns)}
 
     def serve_forever(self) -> None:
         """Serve in this thread until Ctrl+C (or `close` from another thread), then stop cleanly."""
@@ -194,3 +294,13 @@ class Sandbox:
         if self._thread is not None:
             self._thread.join()
             self._thread = None
+
+
+def _shown(columns: Columns) -> Columns:
+    """Return columns with instants as datetime64."""
+    seconds = np.dtype("datetime64[s]")
+    instants = ("date", "time_from", "time_to")
+    return {
+        name: values.astype(seconds) if name.endswith("time") or name in instants else values
+        for name, values in columns.items()
+    }

@@ -6,7 +6,7 @@ import socket
 import struct
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,10 +15,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from sandbox.answers import GZIP_FROM_BYTES, Answers, Document, Plan, squeeze, wrap
-from sandbox.endpoints import field_of, value_fields
+from sandbox.answers import GZIP_FROM_BYTES, Answers, Document, Long, Plan, squeeze, wrap
+from sandbox.endpoints import field_of, time_fields, value_fields
 from sandbox.faults import (
     BODY_KINDS,
+    DATA_KINDS,
     ROW_KINDS,
     STATUS_KINDS,
     FaultChooser,
@@ -72,7 +73,10 @@ class State(Protocol):
 
 @dataclass
 class Answer:
-    """An answer about to be sent. `promised` is the length that the headers state."""
+    """An answer about to be sent. `promised` is the length that the headers state.
+
+    A long answer has `pieces` instead of a body; of them no more than `size` bytes are sent.
+    """
 
     status: int
     content_type: str
@@ -80,6 +84,29 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
     encoding: str | None = None
     promised: int | None = None
+    pieces: Iterable[bytes] | None = None
+    size: int = 0
+
+    def halve(self) -> None:
+        """Promise all and keep the first half."""
+        if self.pieces is None:
+            self.promised = len(self.body)
+            self.body = self.body[: len(self.body) // 2]
+        self.size //= 2
+
+    def sent(self) -> int:
+        """Return the length of what is sent."""
+        return len(self.body) if self.pieces is None else self.size
+
+    def parts(self, step: int | None) -> Iterator[bytes]:
+        """Yield what is sent, in parts of no more than `step` bytes."""
+        left = self.sent()
+        for piece in [self.body] if self.pieces is None else self.pieces:
+            for at in range(0, min(len(piece), left), step or max(1, len(piece))):
+                yield piece[at : min(left, at + step if step else left)]
+            left -= min(len(piece), left)
+            if not left:
+                return
 
 
 class Server(ThreadingHTTPServer):
@@ -158,7 +185,7 @@ class Handler(BaseHTTPRequestHandler):
             params[name] = f"{params[name]},{value}" if name in params else value
         state = self.server.state
         manners = state.answers.manners_of(parts.path)
-        plan = self._plan(parts.path, params, manners)
+        plan = self._plan(parts.path, params, manners, parts.query)
         has_rows = not isinstance(plan, Refusal)
         hit = state.chooser.choose(parts.path, params, has_rows=has_rows)
         kind = hit.fault.kind if hit else None
@@ -168,9 +195,8 @@ class Handler(BaseHTTPRequestHandler):
             return
         answer = self._answer(state.answers, manners, plan, hit)
         if kind in ("reset", "truncated"):
-            answer.promised = len(answer.body)
-            answer.body = answer.body[: len(answer.body) // 2]
-        self._record(parts.path, params, answer.status, len(answer.body), kind)
+            answer.halve()
+        self._record(parts.path, params, answer.status, answer.sent(), kind)
         self._send(answer, drip_s=(hit.fault.seconds or SLOW_S) if hit and kind == "slow" else 0.0)
         if kind == "reset":
             self.server.reset_later(self.connection)
@@ -190,12 +216,13 @@ class Handler(BaseHTTPRequestHandler):
     do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _other_method
 
     def _plan(
-        self, path: str, params: Mapping[str, str], manners: Manners
+        self, path: str, params: Mapping[str, str], manners: Manners, query: str
     ) -> Plan | Document | Refusal:
         state, now = self.server.state, self.server.state.instant()
         provider = state.answers.catalogue.provider_of(path)
-        refusal = state.gates.refuse(provider, self.headers, params, manners, now)
-        return refusal or state.answers.plan(path, params, now)
+        refusal = state.gates.refuse(provider, self.headers, params, manners, now, path)
+        origin = f"http://{self.headers.get('Host', '')}"
+        return refusal or state.answers.plan(path, params, now, query, origin)
 
     def _answer(
         self,
@@ -211,15 +238,19 @@ class Handler(BaseHTTPRequestHandler):
             return _refused(plan, manners)
         zipped = "gzip" in self.headers.get("Accept-Encoding", "")
         answer = Answer(200, plan.content_type, b"", plan.headers)
-        if hit and fault and fault.kind in ROW_KINDS + BODY_KINDS:
+        if hit and fault and fault.kind in ROW_KINDS + DATA_KINDS + BODY_KINDS:
             body = _spoilt(answers, plan, hit)
             if isinstance(body, Refusal):
                 return _refused(body, manners)
             if fault.kind == "garbled" and fault.gzipped:
                 answer.body, answer.encoding = b"\x1f\x8b" + body, "gzip"
                 return answer
+            zipped = not isinstance(plan, Long) and zipped
             zipped = zipped and len(body) >= GZIP_FROM_BYTES
             answer.body = squeeze(body) if zipped else body
+        elif isinstance(plan, Long):
+            answer.promised = answer.size = plan.length
+            answer.pieces, zipped = plan.chunks(), False
         else:
             answer.body, zipped = answers.body(plan, zipped=zipped)
         answer.encoding = "gzip" if zipped else None
@@ -245,15 +276,12 @@ class Handler(BaseHTTPRequestHandler):
             self.end_headers()
             return
         self.end_headers()
-        if not drip_s:
-            self.wfile.write(answer.body)
-            return
-        step = max(1, -(-len(answer.body) // _DRIPS))
-        for at in range(0, len(answer.body), step):
-            if self.server.closing.wait(drip_s / _DRIPS):
+        step = max(1, -(-answer.sent() // _DRIPS)) if drip_s else None
+        for part in answer.parts(step):
+            if drip_s and self.server.closing.wait(drip_s / _DRIPS):
                 self.close_connection = True
                 return
-            self.wfile.write(answer.body[at : at + step])
+            self.wfile.write(part)
 
     def _hang(self, seconds: float | None) -> None:
         """Send nothing until the client leaves, the time is over or the server stops."""
@@ -280,6 +308,9 @@ def _stand_in(kind: str, seconds: float | None, manners: Manners) -> Answer:
     if kind == "html-200":
         return Answer(200, HTML, html_page("Scheduled maintenance"), manners.headers)
     status = HTTPStatus(int(kind[:3]))
+    own = manners.broken() if kind == "500" else None
+    if own is not None:
+        return _refused(own, manners)
     if status is HTTPStatus.TOO_MANY_REQUESTS:
         refusal = manners.too_many()
         retry = (("Retry-After", f"{1 if seconds is None else seconds:g}"),)
@@ -298,11 +329,12 @@ def _spoilt(answers: Answers, plan: Plan | Document, hit: Hit) -> bytes | Refusa
         return spoil_body(hit, answers.plain(plan))
     if not isinstance(plan, Plan):
         return plan.spoilt(hit)
-    columns = answers.columns(plan)
+    columns = answers.columns(plan, stale=hit.fault.kind == "stale")
     names = RowNames(
         value_fields(plan.endpoint, columns),
         field_of(plan.endpoint, "publish_time"),
         field_of(plan.endpoint, "revision"),
+        time_fields(plan.endpoint),
     )
     rows = spoil_rows(hit, answers.objects(plan, columns), names)
     return wrap(plan.endpoint, msgspec.json.encode(rows)[1:-1])

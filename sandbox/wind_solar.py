@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from sandbox.calendar import DAY_S, PERIOD_S, day_of, period_start, periods_in_day
+from sandbox.calendar import DAY_S, LAST_INSTANT, PERIOD_S, day_of, period_start, periods_in_day
 from sandbox.grid import HISTORY_STARTS, QUIET_DAYS, Columns, join, take
 from sandbox.noise import Floats, Instants, chance, octaves, uniform
 
@@ -37,6 +37,7 @@ class WindSolarSeries:
     """
 
     axes: tuple[str, ...] = ("start_time", "publish_time")
+    identity: tuple[str, ...] = ("start_time", "psr_type")
     settled_after_s = (LAST_REVISION_DAYS + 2) * DAY_S
 
     def __init__(self, seed: int) -> None:
@@ -86,10 +87,24 @@ class WindSolarSeries:
             pairs.add((period_start(day, period), kind))
         return sorted(pairs), chance(self.seed, "wind_solar/late", day) < 1 / 2
 
+    def holes(self, first: int, last: int) -> Columns:
+        """Return the (start_time, psr_type) from `first` to `last` that are never published."""
+        first, last = max(first, HISTORY_STARTS), min(last, LAST_INSTANT)
+        found: list[tuple[int, str]] = []
+        for day in range(day_of(first), day_of(last) + 1) if first <= last else ():
+            pairs, late = self.missing(day)
+            found += [pair for pair in pairs if not late and first <= pair[0] <= last]
+        return {
+            "start_time": np.array([start for start, _ in found], dtype=np.int64),
+            "psr_type": np.array([kind for _, kind in found], dtype="U13"),
+        }
+
     def _make_day(self, day: int) -> Columns:
         periods = periods_in_day(day)
         starts = np.arange(periods, dtype=np.int64) * PERIOD_S + period_start(day, 1)
-        first_values = np.stack([self._output(kind, starts) for kind in TYPES], axis=1)
+        first_values = np.stack(
+            [self._output(kind, starts + PERIOD_S // 2) for kind in TYPES], axis=1
+        )
         start = np.repeat(starts, len(TYPES))
         kind = np.tile(np.arange(len(TYPES)), periods)
         value = _kilowatts(first_values.reshape(-1))
@@ -122,8 +137,15 @@ class WindSolarSeries:
         order = np.lexsort((columns["publish_time"], columns.pop("kind"), columns["start_time"]))
         return take(columns, order)
 
-    def _output(self, kind: str, starts: Instants) -> Floats:
-        middle = starts + PERIOD_S // 2
+    def wind_mw(self, instants: Instants) -> Floats:
+        """Return the output of both kinds of wind at each instant, as it was before revisions."""
+        return self._output("Wind Onshore", instants) + self._output("Wind Offshore", instants)
+
+    def solar_mw(self, instants: Instants) -> Floats:
+        """Return the output of the sun at each instant, as it was before revisions."""
+        return self._output("Solar", instants)
+
+    def _output(self, kind: str, middle: Instants) -> Floats:
         season = 2.0 * np.pi * (middle / _YEAR_S)
         if kind == "Solar":
             cloud = 0.66 + octaves(self.seed, "cloud", _CLOUD_LAYERS, middle)

@@ -7,6 +7,8 @@ import tempfile
 import unittest
 from pathlib import Path
 
+import msgspec
+
 import sandbox
 from sandbox.answers import Answers, Plan
 from sandbox.calendar import to_instant
@@ -56,6 +58,19 @@ class AnotherProvider(unittest.TestCase):
         self.assertEqual((refusal.status, refusal.body), (404, b'{"message":"Not found"}'))
 
 
+class MoreEndpoints(unittest.TestCase):
+    def test_are_taken_without_a_file(self) -> None:
+        indo = Catalogue.load().find("/elexon/bmrs/api/v1/datasets/INDO")
+        assert indo is not None
+        copy = msgspec.structs.replace(indo[0], path="/datasets/SYNTHETIC", stream=True)
+        answers = Answers(Catalogue.load(more=[copy]), build_grid(7))
+        for path in ("/datasets/SYNTHETIC", "/datasets/SYNTHETIC/stream"):
+            plan = answers.plan(f"/elexon/bmrs/api/v1{path}", {}, NOW)
+            assert isinstance(plan, Plan)
+            body = json.loads(answers.plain(plan))
+            self.assertEqual(len(body if path.endswith("stream") else body["data"]), 1)
+
+
 class Memory(unittest.TestCase):
     path = "/elexon/bmrs/api/v1/datasets/FREQ/stream"
 
@@ -93,7 +108,7 @@ class Memory(unittest.TestCase):
 class Independence(unittest.TestCase):
     def test_imports_nothing_of_the_project(self) -> None:
         allowed = sys.stdlib_module_names | {"numpy", "msgspec", "sandbox"}
-        modules = list(Path(sandbox.__file__).parent.glob("*.py"))
+        modules = list(Path(sandbox.__file__).parent.rglob("*.py"))
         self.assertGreater(len(modules), 5)
         for module in modules:
             for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):

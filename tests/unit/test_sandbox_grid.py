@@ -6,6 +6,7 @@ import sys
 import unittest
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,8 @@ from sandbox.wind_solar import TYPES, WindSolarSeries
 
 NOW = to_instant("2024-11-15T00:00:00Z")
 DAY_S = 86_400
+# They may have no rows in a window of a few days.
+RARE = {"bm_units", "system_warnings"}
 DEMO_DAYS = (date(2024, 3, 31), date(2024, 10, 27))
 
 
@@ -27,7 +30,12 @@ def at(text: str) -> int:
 
 def same(one: Columns, other: Columns) -> bool:
     """Tell whether two tables are equal to the last bit."""
-    return list(one) == list(other) and all(np.array_equal(one[n], other[n]) for n in one)
+    return list(one) == list(other) and all(_equal(one[n], other[n]) for n in one)
+
+
+def _equal(one: NDArray[Any], other: NDArray[Any]) -> bool:
+    # A value that is not told is NaN in numbers and None elsewhere.
+    return np.array_equal(one, other, equal_nan=one.dtype == np.float64)
 
 
 def between(columns: Columns, axis: str, first: int, last: int) -> Columns:
@@ -50,13 +58,15 @@ class Purity(unittest.TestCase):
                 wide = series.rows(axis, first - 9 * DAY_S, last + 9 * DAY_S, NOW, every=True)
                 asked = series.rows(axis, first, last, NOW, every=True)
                 with self.subTest(series=name, axis=axis):
-                    self.assertGreater(len(asked[axis]), 0)
+                    if name not in RARE:
+                        self.assertGreater(len(asked[axis]), 0)
                     self.assertTrue(same(asked, between(wide, axis, first, last)))
 
     def test_order_of_asking_does_not_matter(self) -> None:
         windows = [(at(f"2024-06-{day:02d}"), at(f"2024-06-{day + 1:02d}")) for day in range(1, 9)]
-        for name in build_grid(11):
-            forward, backward = build_grid(11)[name], build_grid(11)[name]
+        both = build_grid(11), build_grid(11)
+        for name in both[0]:
+            forward, backward = both[0][name], both[1][name]
             axis = forward.axes[0]
             ahead = [forward.rows(axis, *window, NOW) for window in windows]
             back = [backward.rows(axis, *window, NOW) for window in reversed(windows)]
@@ -64,10 +74,13 @@ class Purity(unittest.TestCase):
                 self.assertTrue(same(one, other))
 
     def test_seeds_differ(self) -> None:
-        for name in build_grid(1):
-            one, other = build_grid(1)[name], build_grid(2)[name]
-            window = (one.axes[0], at("2024-06-01"), at("2024-06-02"), NOW)
-            self.assertFalse(same(one.rows(*window), other.rows(*window)))
+        both = build_grid(1), build_grid(2)
+        for name in both[0]:
+            one, other = both[0][name], both[1][name]
+            days = 4_000 if name == "bm_units" else 8
+            window = (one.axes[0], at("2024-06-09") - days * DAY_S, at("2024-06-09"), NOW)
+            with self.subTest(series=name):
+                self.assertFalse(same(one.rows(*window), other.rows(*window)))
 
     def test_another_process_another_zone_another_hash_seed(self) -> None:
         program = (
