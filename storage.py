@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, tzinfo
 from functools import cache
 from pathlib import Path
@@ -98,10 +98,11 @@ def write_answer(
     recorded: list[Entry] = []
 
     def entries(changed: pd.Series) -> list[Entry]:
-        before = set(_tallies(store, dataset, scope, days[0] - ONE_DAY))
+        before = _tallies(store, dataset, scope, days[0] - ONE_DAY)
         for day in days:
             span = day_window(day)
             tallies = _tallies(store, dataset, scope, day)
+            changes = int(((changed >= span.start) & (changed < span.end)).sum())
             entry = answered(
                 dataset.key,
                 scope,
@@ -109,13 +110,19 @@ def write_answer(
                 dataset.completeness,
                 dataset.lag,
                 tallies,
-                int(((changed >= span.start) & (changed < span.end)).sum()),
+                changes if dataset.table.time else len(changed),
                 known.get((scope, day)),
                 now,
                 whole=window.common(span) == span,
-                note=_oddities(answer, before - set(tallies) if tallies else set()),
+                note="; ".join(
+                    [
+                        *_oddities(answer),
+                        *_breaks(dataset, before, tallies),
+                        *_jumps(store, dataset, day),
+                    ]
+                ),
             )
-            before = set(tallies) or before
+            before = tallies or before
             recorded.append(entry)
         return recorded
 
@@ -166,7 +173,7 @@ def write_files(
                     by_day.get(day, 0),
                     known.get(("", day)),
                     now,
-                    note=_oddities(answer, set()) if day in by_day else "",
+                    note="; ".join(_oddities(answer)) if day in by_day else "",
                 )
             )
         store.note_files(dataset.key, files, rejects, now)
@@ -185,20 +192,50 @@ def write_files(
 
 def _tallies(store: SqlStore, dataset: Dataset, scope: str, day: date) -> dict[str, Tally]:
     complete = dataset.completeness
-    return store.tally(dataset.table, day_window(day), scope, complete.series, complete.length)
+    return store.tally(
+        dataset.table, day_window(day), scope, complete.series, complete.length, complete.value
+    )
 
 
-def _oddities(answer: Answer, gone: set[str]) -> str:
+def _oddities(answer: Answer) -> Iterator[str]:
     """What a person should know of an answer that is otherwise fine."""
     rows = answer.rows
-    said = []
     if rows.unknown:
-        said.append(f"unknown columns {', '.join(rows.unknown)}")
-    if gone:
-        said.append(f"{', '.join(sorted(gone))} was there the day before and is missing")
+        yield f"unknown columns {', '.join(rows.unknown)}"
     if rows.conflicts:
-        said.append(f"{rows.conflicts} rows came twice with different values")
-    return "; ".join(said)
+        yield f"{rows.conflicts} rows came twice with different values"
+    if answer.stray:
+        yield f"{answer.stray} rows lay outside what was asked and were left out"
+    yield from rows.strange
+
+
+def _breaks(
+    dataset: Dataset, before: Mapping[str, Tally], tallies: Mapping[str, Tally]
+) -> Iterator[str]:
+    """What changed in kind since the day before: series that are gone, another resolution."""
+    gone = set(before) - set(tallies) if tallies else set()
+    if gone:
+        yield f"{', '.join(sorted(gone))} was there the day before and is missing"
+    for name in before.keys() & tallies.keys() if dataset.completeness.length else ():
+        then, present = (round(t.seconds / t.rows) for t in (before[name], tallies[name]))
+        if then != present:
+            yield f"resolution of {name or 'the rows'} changed from {then} s to {present} s"
+
+
+def _jumps(store: SqlStore, dataset: Dataset, day: date) -> Iterator[str]:
+    """Steady quantities whose mean left the day before by more than they ever do."""
+    for column in dataset.table.columns:
+        if column.steady is None:
+            continue
+        means = [
+            store.mean(dataset.table, column.name, day_window(d)) for d in (day - ONE_DAY, day)
+        ]
+        then, present = (abs(mean or 0.0) for mean in means)
+        if then and present and not 1 / column.steady <= present / then <= column.steady:
+            yield (
+                f"mean {column.name} {present:.4g} against {then:.4g} the day before: has the unit "
+                "changed?"
+            )
 
 
 def write_product(

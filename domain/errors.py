@@ -4,6 +4,7 @@
     |-- UsageError               2  an unknown key, a malformed date, a day that has not begun
     |-- SourceError              1  a window could not be fetched
     |   |-- Unreachable             no usable answer: connection, timeout, 5xx or 429 to the end
+    |   |   `-- GivenUp             not asked any more in this run, after too much of that
     |   |-- Refused                 the provider said no (4xx) and asking again would not help
     |   `-- BrokenAnswer            an answer came whole but cannot be read (garbled, cut, HTML)
     |-- SchemaError              1  rows that do not fit their table, with column and sample
@@ -34,6 +35,10 @@ class SourceError(GridledgerError):
 
 class Unreachable(SourceError):
     """The provider gave no usable answer, however often it was asked."""
+
+
+class GivenUp(Unreachable):
+    """The provider was not asked, because it gave no usable answer too often before."""
 
 
 class Refused(SourceError):

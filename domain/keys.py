@@ -22,6 +22,8 @@ def find(word: str, known: Mapping[str, T], what: str) -> T:
         return by_folded[word.casefold()]
     near = difflib.get_close_matches(word.casefold(), list(by_folded), n=3, cutoff=0.5)
     names = [name for name in known if name.casefold() in near] or list(known)
+    if len(names) > 20:  # dozens of names are no help
+        names = [*names[:20], f"and {len(names) - 20} more"]
     hint = f"did you mean {', '.join(names)}?" if near else f"there are {', '.join(names)}."
     raise UsageError(f"there is no {what} '{word}': {hint}")
 

@@ -107,7 +107,8 @@ class Completeness(Protocol):
     """What a dataset declares about when a day is complete.
 
     ``series`` names the column that tells the series of one table apart, ``length`` the one that
-    says how long a row lasts [s]; both are empty where there is none.
+    says how long a row lasts [s], ``value`` the one without which a row is no news; each is empty
+    where there is none.
     """
 
     @property
@@ -115,6 +116,9 @@ class Completeness(Protocol):
 
     @property
     def length(self) -> str: ...
+
+    @property
+    def value(self) -> str: ...
 
     @property
     def sure_early(self) -> bool:
@@ -143,6 +147,7 @@ class Grid:
 
     cadence: timedelta
     series: str = ""
+    value: str = ""
     length: str = ""
 
     @property
@@ -170,6 +175,7 @@ class Span:
 
     length: str
     series: str = ""
+    value: str = ""
     sure_early: bool = False
 
     def expected(self, window: Window, tallies: Mapping[str, Tally]) -> int:
@@ -189,6 +195,7 @@ class Events:
 
     series: str = ""
     length: str = ""
+    value: str = ""
     sure_early: bool = False
 
     def expected(self, window: Window, tallies: Mapping[str, Tally]) -> int:
@@ -196,6 +203,23 @@ class Events:
 
     def coverage(self, window: Window, tallies: Mapping[str, Tally]) -> float:
         return 1.0
+
+
+@dataclass(frozen=True)
+class Rows:
+    """At least so many rows a settlement day, however long it is."""
+
+    least: int = 1
+    series: str = ""
+    length: str = ""
+    value: str = ""
+    sure_early: bool = False
+
+    def expected(self, window: Window, tallies: Mapping[str, Tally]) -> int:
+        return max(self.least, sum(tally.rows for tally in tallies.values()))
+
+    def coverage(self, window: Window, tallies: Mapping[str, Tally]) -> float:
+        return min(sum(tally.rows for tally in tallies.values()) / self.least, 1.0)
 
 
 def answered(

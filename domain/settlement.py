@@ -112,6 +112,17 @@ def settlement_columns(times: pd.Series[pd.Timestamp]) -> dict[str, pd.Series]:
     }
 
 
+def period_starts(dates: pd.Series, periods: pd.Series) -> pd.Series:
+    """The start (UTC) of settlement periods, given by a column of days (texts or dates) and one of numbers."""
+    import pandas as pd
+
+    days = dates.astype(str).str[:10]
+    known = {day: day_window(date.fromisoformat(day)).start for day in days.unique()}
+    return days.map(known).astype("datetime64[us, UTC]") + pd.to_timedelta(
+        (periods - 1) * 30, "min"
+    )
+
+
 def parse_day(text: str) -> date:
     """Read ``YYYY-MM-DD`` (1990 to 2100); UsageError for anything else."""
     try:

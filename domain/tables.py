@@ -2,36 +2,45 @@
 
 A frame is a pandas DataFrame. Its dtypes follow the declaration: ``time`` is
 ``datetime64[us, UTC]``, ``date`` is ``datetime64[s]`` at midnight, ``float`` is float64, ``int`` is
-int64 (Int64 where optional), ``text`` is str. No zone but UTC ever enters.
+int64 (Int64 where optional), ``flag`` is bool (boolean where optional), ``text`` is str. No zone but
+UTC ever enters.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from domain.errors import SchemaError
+from domain.settlement import settlement_columns
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-Dtype = Literal["time", "date", "float", "int", "text"]
+Dtype = Literal["time", "date", "float", "int", "flag", "text"]
 
+SETTLEMENT = ("settlement_date", "settlement_period")
 _WHAT_FITS = {
     "time": "a time such as 2024-10-27T00:30:00Z (to the second)",
     "date": "a day such as 2024-10-27",
     "float": "a number",
     "int": "a whole number",
+    "flag": "true or false",
     "text": "text",
 }
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its unit in brackets in the description of outputs, and how the provider spells it."""
+    """One column: its unit in brackets in the description of outputs, and how the provider spells it.
+
+    ``bounds`` are what is physically possible: an answer that lies outside for the most part has
+    another unit or another sign. ``known`` are the words met so far; another one is worth a look.
+    ``steady`` is the factor by which a day's mean never differs from the day before.
+    """
 
     name: str
     dtype: Dtype
@@ -39,6 +48,9 @@ class Column:
     description: str
     source: str = ""
     optional: bool = False
+    bounds: tuple[float, float] | None = None
+    known: tuple[str, ...] = ()
+    steady: float | None = None
 
     @property
     def spelling(self) -> str:
@@ -49,6 +61,8 @@ class Column:
 @dataclass(frozen=True)
 class Table:
     """A table: columns in order, primary key, the column that windows select by.
+
+    An empty ``time`` means a list as it stands, of which the newest answer is the whole.
 
     ``version`` names the column that says which of two versions of a row is newer (the provider's
     publish time); where it is empty the later arrival is. ``scope`` names the column that holds
@@ -81,13 +95,15 @@ class Conformed:
 
     ``frame`` fits the table, sorted by key, one row a key. ``older`` holds the versions of keys
     that came more than once, which belong to history; ``conflicts`` counts those among them that
-    nothing but their value tells apart. ``unknown`` names the columns nobody declared.
+    nothing but their value tells apart. ``unknown`` names the columns nobody declared, ``strange``
+    says which values are possible but were never met.
     """
 
     frame: pd.DataFrame
     older: pd.DataFrame
     conflicts: int
     unknown: tuple[str, ...]
+    strange: tuple[str, ...] = ()
 
 
 def conform(
@@ -106,11 +122,11 @@ def conform(
     unless the provider's order means something (``later_wins``).
 
     Raises SchemaError, naming table, column and a sample, for a missing column, a value that does
-    not fit, or an empty key.
+    not fit, an empty key, or values of which most are physically impossible.
     """
     import pyarrow as pa
 
-    arrow = _as_arrow(table, data, where)
+    arrow = as_arrow(table, data, where)
     spellings = {column.spelling: column for column in table.columns}
     unknown = tuple(sorted(set(arrow.column_names) - set(spellings) - set(ignored)))
     arrays = []
@@ -125,9 +141,62 @@ def conform(
                 f"{table.name}: the answer for {where} lacks the column '{column.spelling}'{near}. "
                 "The provider may have renamed it; nothing of this window was stored."
             )
-    frame = to_frame(table, pa.table(arrays, names=list(table.names)))
+    cast = pa.table(arrays, names=list(table.names))
+    frame = to_frame(table, cast)
+    strange = [word for column in table.columns for word in _strange(table, column, cast, where)]
+    strange += _off_calendar(table, frame, where)
     current, older, conflicts = _newest_first(table, frame, later_wins=later_wins)
-    return Conformed(current, older, conflicts, unknown)
+    return Conformed(current, older, conflicts, unknown, tuple(strange))
+
+
+def _strange(table: Table, column: Column, cast: pa.Table, where: str) -> Iterator[str]:
+    """Values outside a column's bounds and words that it never held; most outside is an error."""
+    import pyarrow.compute as pc
+
+    values = cast.column(column.name)
+    if column.bounds:
+        low, high = column.bounds
+        beyond = values.filter(pc.or_(pc.less(values, low), pc.greater(values, high)))
+        if 2 * len(beyond) > len(values) - values.null_count:
+            raise SchemaError(
+                f"{table.name}.{column.name}: {beyond[0].as_py()!r} and most other values in {where} "
+                f"lie outside {low:g} to {high:g} {column.unit}; the provider may have changed unit or "
+                "sign, and nothing of this window was stored."
+            )
+        if len(beyond):
+            yield (
+                f"{column.name} outside {low:g} to {high:g} {column.unit} in {len(beyond)} rows, such as "
+                f"{beyond[0].as_py()!r}"
+            )
+    if column.known:
+        new = set(pc.unique(values).to_pylist()) - {*column.known, None}
+        if new:
+            yield f"{column.name} never met before: {', '.join(sorted(new))}"
+
+
+def _off_calendar(table: Table, frame: pd.DataFrame, where: str) -> Iterator[str]:
+    """Rows whose start and settlement period contradict each other; when most do, an error."""
+    if not {"period_start", *SETTLEMENT} <= set(table.names):
+        return
+    expected = settlement_columns(frame["period_start"])
+    off = frame[_any_differ(frame, expected)]
+    if not len(off):
+        return
+    start, day, period = off.iloc[0][["period_start", *SETTLEMENT]]
+    said = f"{start:%Y-%m-%dT%H:%MZ} called period {period} of {day:%Y-%m-%d}"
+    if 2 * len(off) > len(frame):
+        raise SchemaError(
+            f"{table.name}: in {where} most settlement periods do not belong to their times ({said}); "
+            "the times may be shifted, and nothing of this window was stored."
+        )
+    yield f"{len(off)} times contradict their settlement period ({said})"
+
+
+def _any_differ(frame: pd.DataFrame, expected: Mapping[str, pd.Series]) -> pd.Series:
+    import pandas as pd
+
+    given = frame[list(expected)]
+    return ((given != pd.DataFrame(expected)) & given.notna()).any(axis=1)
 
 
 def to_frame(table: Table, arrow: pa.Table) -> pd.DataFrame:
@@ -144,6 +213,8 @@ def to_frame(table: Table, arrow: pa.Table) -> pd.DataFrame:
                 if column.optional
                 else values.to_pandas()
             )
+        elif column.dtype == "flag":
+            series = pd.Series(values.to_pandas(), dtype="boolean" if column.optional else "bool")
         elif column.dtype == "text":
             series = pd.Series(values.to_pandas(), dtype="str")
         elif column.dtype == "date":
@@ -163,7 +234,8 @@ def to_arrow(table: Table, frame: pd.DataFrame) -> pa.Table:
     return pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
 
 
-def _as_arrow(table: Table, data: Any, where: str) -> pa.Table:
+def as_arrow(table: Table, data: Any, where: str) -> pa.Table:
+    """Columns under the provider's spelling as an Arrow table; raises SchemaError as ``conform`` does."""
     import pandas as pd
     import pyarrow as pa
 
@@ -184,7 +256,8 @@ def _as_arrow(table: Table, data: Any, where: str) -> pa.Table:
                 arrays[name] = pa.array(values, from_pandas=isinstance(values, pd.Series))
         except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
             raise _misfit(table, declared[name], values, where) from None
-        if isinstance(values, list) and bool in set(map(type, values)):
+        flag = declared[name].dtype == "flag"
+        if isinstance(values, list) and not flag and bool in set(map(type, values)):
             raise _misfit(table, declared[name], values, where)  # Arrow would take true for 1
     return pa.table(arrays)
 
@@ -197,6 +270,7 @@ def _arrow_type(dtype: Dtype) -> pa.DataType:
         "date": pa.date32(),
         "float": pa.float64(),
         "int": pa.int64(),
+        "flag": pa.bool_(),
         "text": pa.string(),
     }
     return types[dtype]
@@ -214,6 +288,7 @@ def _cast(table: Table, column: Column, values: pa.ChunkedArray, where: str) -> 
         "date": text or clock,
         "float": number,
         "int": number,
+        "flag": pa.types.is_boolean(kind),
         "text": text,
     }[column.dtype]
     if not fits and not pa.types.is_null(kind):
@@ -285,8 +360,8 @@ def _fits(dtype: Dtype, value: Any, exact: bool) -> bool:
 
     if value is None:
         return True
-    if isinstance(value, bool):
-        return False
+    if dtype == "flag" or isinstance(value, bool):
+        return dtype == "flag" and isinstance(value, bool)
     if dtype == "float":
         return isinstance(value, float) or (isinstance(value, int) and float(value) == value)
     if dtype == "int":

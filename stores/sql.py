@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from domain.errors import StoreMismatch, UsageError
+from domain.errors import StoreMismatch
 from domain.keys import find
 from domain.ledger import Entry, State, Tally
 from domain.settlement import parse_range
 from domain.tables import Column, Table, to_frame
 from domain.windows import Window, format_instant, parse_instant
-from stores.upsert import RETRIEVED, SUPERSEDED, Upsert, as_stored, history_of, quoted
+from stores.selecting import READ_AS, STORED_AS, check_columns, conditions, rows_known
+from stores.upsert import RETRIEVED, SUPERSEDED, Upsert, history_of, quoted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -203,7 +204,7 @@ class SqlStore(ABC):
             f"CREATE TABLE {quoted(table.name)} ({', '.join([*columns, retrieved])}, "
             f"PRIMARY KEY ({key})){self._table_options}"
         )
-        if table.time != table.key[0]:
+        if table.time and table.time != table.key[0]:
             self.execute(
                 f"CREATE INDEX {quoted(table.name + '_by_time')} ON {quoted(table.name)} ({quoted(table.time)})"
             )
@@ -323,17 +324,20 @@ class SqlStore(ABC):
         where: Mapping[str, Any] | None = None,
         columns: Sequence[str] | None = None,
         limit: int | None = None,
+        as_of: str | None = None,
     ) -> pd.DataFrame:
         """Rows of a dataset or product, sorted by its key, times in UTC.
 
         ``start`` and ``end`` are settlement days (``2024-10-27``, both included) or UTC instants
         (``[start, end)``); without them everything is read. ``where`` maps a column to the value, or
-        list of values, it must have. An empty frame where nothing is stored. Raises UsageError for
-        an unknown key or column or a malformed time.
+        list of values, it must have. ``as_of`` (a UTC instant) gives the rows as they were known
+        then: published by then where the provider says when, else received by then. An empty frame
+        where nothing is stored. Raises UsageError for an unknown key or column or a malformed time.
         """
         table = find(key, self.tables, "dataset or product")
         window = parse_range(start, end) if start else None
-        return self.read_table(table, window, where, columns, limit)
+        moment = parse_instant(as_of) if as_of else None
+        return self.read_table(table, window, where, columns, limit, moment)
 
     def read_table(
         self,
@@ -342,53 +346,71 @@ class SqlStore(ABC):
         where: Mapping[str, Any] | None = None,
         columns: Sequence[str] | None = None,
         limit: int | None = None,
+        as_of: datetime | None = None,
     ) -> pd.DataFrame:
-        """Rows of the window sorted by key, with the dtypes of ``domain.tables``.
-
-        ``where`` maps a column to the value, or list of values, it must have. An empty frame where
-        nothing was stored yet. Raises UsageError for an unknown column.
-        """
+        """Rows of the window sorted by key, with the dtypes of ``domain.tables``; see ``read``."""
         import pyarrow as pa
 
         names = list(columns or table.names)
-        _check_columns(table, [*names, *(where or {})])
-        parts, parameters = _conditions(table, window, where)
+        check_columns(table, [*names, *(where or {})])
+        parts, parameters = conditions(table, window, where)
         lists: Sequence[Any] = [()] * len(names)
         stored = self.columns_of(table.name)
         if stored:
             # A column that was declared after the table was made is added by the next write.
             selected = [quoted(name) if name in stored else "NULL" for name in names]
+            rows, parameters = rows_known(table, parts, parameters, as_of)
             lists = self.columns(
                 len(names),
-                f"SELECT {', '.join(selected)} FROM {quoted(table.name)}"
-                + (f" WHERE {' AND '.join(parts)}" if parts else "")
-                + f" ORDER BY {', '.join(map(quoted, table.key))}"
+                f"SELECT {', '.join(selected)} FROM {rows} ORDER BY {', '.join(map(quoted, table.key))}"
                 + (f" LIMIT {int(limit)}" if limit is not None else ""),
                 parameters,
             )
         arrays = []
         for name, values in zip(names, lists, strict=True):
             dtype = table.column(name).dtype
-            arrow = pa.array(values, _STORED_AS[dtype]())
-            arrays.append(arrow.cast(_READ_AS[dtype]()) if dtype in _READ_AS else arrow)
+            arrow = pa.array(values, STORED_AS[dtype]())
+            arrays.append(arrow.cast(READ_AS[dtype]()) if dtype in READ_AS else arrow)
         return to_frame(table, pa.table(arrays, names=names))
 
     def tally(
-        self, table: Table, window: Window, scope: str = "", series: str = "", length: str = ""
+        self,
+        table: Table,
+        window: Window,
+        scope: str = "",
+        series: str = "",
+        length: str = "",
+        value: str = "",
     ) -> dict[str, Tally]:
-        """What each series has of the window (one nameless series where ``series`` is empty)."""
+        """What each series has of the window (one nameless series where ``series`` is empty).
+
+        Rows count where ``value``, if given, is not empty.
+        """
         if not self.columns_of(table.name):
             return {}
-        parts, parameters = _conditions(table, window, {table.scope: scope} if scope else None)
+        parts, parameters = conditions(table, window, {table.scope: scope} if scope else None)
         found = self.execute(
-            f"SELECT {quoted(series) if series else _NOTHING}, count(*), "
-            f"sum({quoted(length) if length else '0'}) FROM {quoted(table.name)} "
-            f"WHERE {' AND '.join(parts)}{' GROUP BY 1 ORDER BY 1' if series else ''}",
+            f"SELECT {quoted(series) if series else _NOTHING}, "
+            f"count({quoted(value) if value else '*'}), "
+            f"sum({quoted(length) if length else '0'}) FROM {quoted(table.name)}"
+            + (f" WHERE {' AND '.join(parts)}" if parts else "")
+            + (" GROUP BY 1 ORDER BY 1" if series else ""),
             parameters,
         )
         return {
             str(name): Tally(int(rows), float(seconds)) for name, rows, seconds in found if rows
         }
+
+    def mean(self, table: Table, column: str, window: Window) -> float | None:
+        """The mean of a column over the window; None without values."""
+        if not self.columns_of(table.name):
+            return None
+        parts, parameters = conditions(table, window, None)
+        ((mean,),) = self.execute(
+            f"SELECT avg({quoted(column)}) FROM {quoted(table.name)} WHERE {' AND '.join(parts)}",
+            parameters,
+        )
+        return None if mean is None else float(mean)
 
     def entries(
         self, key: str, first: date | None = None, last: date | None = None
@@ -401,6 +423,17 @@ class SqlStore(ABC):
         )
         entries = map(_entry, found)
         return {(entry.scope, entry.day): entry for entry in entries}
+
+    def day_states(self, key: str) -> list[tuple[str, str, str, int, int, float, str, int, str]]:
+        """Scope, day, state, rows, expected, coverage, asked_at, answers and note of a key's entries.
+
+        As texts and in order: what a calendar of ten years needs, without making entries of it.
+        """
+        return self.execute(
+            "SELECT scope, day, state, rows, expected, coverage, asked_at, answers, note "
+            "FROM ledger WHERE key = ? ORDER BY scope, day",
+            (key,),
+        )
 
     def known_days(self, key: str, scope: str | None = None) -> tuple[date, date] | None:
         """The first and last settlement day that the ledger has of a key (and scope)."""
@@ -428,8 +461,9 @@ class SqlStore(ABC):
         """Rows, first and last time of a table."""
         if not self.columns_of(table.name):
             return Size(table.name, 0, None, None)
+        time = quoted(table.time) if table.time else "NULL"
         ((rows, first, last),) = self.execute(
-            f"SELECT count(*), min({quoted(table.time)}), max({quoted(table.time)}) FROM {quoted(table.name)}"
+            f"SELECT count(*), min({time}), max({time}) FROM {quoted(table.name)}"
         )
         return Size(table.name, rows, first, last)
 
@@ -438,48 +472,6 @@ _BOOKKEEPING = (
     Column(RETRIEVED, "time", "UTC", "When this program received or computed the row"),
     Column(SUPERSEDED, "time", "UTC", "When it learnt of a newer version (history only)"),
 )
-
-
-def _arrow(name: str, *arguments: Any) -> Callable[[], Any]:
-    def build() -> Any:
-        import pyarrow as pa
-
-        return getattr(pa, name)(*arguments)
-
-    return build
-
-
-_STORED_AS = {
-    "time": _arrow("string"),
-    "date": _arrow("string"),
-    "float": _arrow("float64"),
-    "int": _arrow("int64"),
-    "text": _arrow("string"),
-}
-_READ_AS = {"time": _arrow("timestamp", "us", "UTC"), "date": _arrow("date32")}
-
-
-def _conditions(
-    table: Table, window: Window | None, where: Mapping[str, Any] | None
-) -> tuple[list[str], list[Any]]:
-    parts: list[str] = []
-    parameters: list[Any] = []
-    if window:
-        parts += [f"{quoted(table.time)} >= ?", f"{quoted(table.time)} < ?"]
-        parameters += [format_instant(window.start), format_instant(window.end)]
-    for name, value in (where or {}).items():
-        values = list(value) if isinstance(value, list | tuple | set) else [value]
-        parts.append(f"{quoted(name)} IN ({', '.join('?' * len(values))})")
-        parameters += [as_stored(v) for v in values]
-    return parts, parameters
-
-
-def _check_columns(table: Table, names: Iterable[str]) -> None:
-    for name in names:
-        if name not in table.names:
-            raise UsageError(
-                f"{table.name} has no column '{name}': it has {', '.join(table.names)}."
-            )
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:

@@ -37,6 +37,7 @@ class SqliteStore(SqlStore):
         "date": "TEXT",
         "float": "REAL",
         "int": "INTEGER",
+        "flag": "INTEGER",
         "text": "TEXT",
     }
     _table_options = " WITHOUT ROWID"

@@ -15,6 +15,7 @@ from domain.windows import Window, format_instant
 if TYPE_CHECKING:
     import pandas as pd
 
+ROWS_A_PIECE = 50_000
 RETRIEVED = "retrieved_at"
 SUPERSEDED = "superseded_at"
 
@@ -46,25 +47,26 @@ class Upsert:
         self._columns = (*table.names, RETRIEVED)
         self._name = quoted(table.name)
         self._history = quoted(history_of(table))
+        self._time = quoted(table.time) if table.time else "NULL"
         self._same_key = " AND ".join(f"t.{quoted(c)} = i.{quoted(c)}" for c in table.key)
 
     def put(self, frame: pd.DataFrame, replace: Window | None = None) -> pd.Series:
-        """Write current versions; returns the times of the rows that changed.
+        """Write current versions; returns the times of the rows that changed (NaT in a list).
 
         A version that is newer than the stored one takes its place, one that is older goes to
         history. Stored rows of ``replace`` that ``frame`` does not have go to history too.
         """
-        times = frame[self._table.time]
-        if not self._touches_stored(times, replace):
+        timeless = not self._table.time  # a list as it stands: what it lacks is gone
+        if not timeless and not self._touches_stored(frame[self._table.time], replace):
             self._db.load(self._name, self._columns, self._rows(frame))
-            return times
+            return frame[self._table.time]
         self._stage(frame)
-        gone = self._retire_vanished(replace) if replace else []
+        gone = self._retire_vanished(replace) if replace or timeless else []
         self._drop_equal()
         if self._table.version:
             self._set_late_ones_aside()
         self._supersede()
-        changed = self._db.execute(f"SELECT {quoted(self._table.time)} FROM incoming")
+        changed = self._db.execute(f"SELECT {self._time} FROM incoming")
         return _times(gone + changed)
 
     def put_older(self, older: pd.DataFrame) -> None:
@@ -79,7 +81,7 @@ class Upsert:
         if not spans:
             return False
         low, high = min(s[0] for s in spans), max(s[1] for s in spans)
-        time = quoted(self._table.time)
+        time = self._time
         found = self._db.execute(
             f"SELECT 1 FROM {self._name} WHERE {time} >= ? AND {time} <= ? LIMIT 1",
             (as_stored(low), as_stored(high)),
@@ -94,16 +96,16 @@ class Upsert:
         )
         self._db.load("incoming", self._columns, self._rows(frame))
 
-    def _retire_vanished(self, window: Window) -> list[tuple[Any, ...]]:
-        """Move stored rows of the window whose key is not among the incoming ones to history."""
-        time = quoted(self._table.time)
+    def _retire_vanished(self, window: Window | None) -> list[tuple[Any, ...]]:
+        """Move stored rows (of the window) whose key is not among the incoming ones to history."""
+        inside = f"{self._time} >= ? AND {self._time} < ? AND " if window else ""
         vanished = (
-            f"FROM {self._name} AS t WHERE {time} >= ? AND {time} < ? "
-            f"AND NOT EXISTS (SELECT 1 FROM incoming AS i WHERE {self._same_key})"
+            f"FROM {self._name} AS t WHERE {inside}"
+            f"NOT EXISTS (SELECT 1 FROM incoming AS i WHERE {self._same_key})"
         )
-        span = (as_stored(window.start), as_stored(window.end))
+        span = (as_stored(window.start), as_stored(window.end)) if window else ()
         self._into_history("t", vanished, span)
-        gone = self._db.execute(f"SELECT t.{time} {vanished}", span)
+        gone = self._db.execute(f"SELECT {self._time} {vanished}", span)
         self._db.execute(f"DELETE {vanished}", span)
         return gone
 
@@ -155,6 +157,11 @@ class Upsert:
         )
 
     def _rows(self, frame: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
+        """Rows as they are stored; in pieces, because Python objects take ten times the room."""
+        for start in range(0, len(frame), ROWS_A_PIECE):
+            yield from self._piece(frame.iloc[start : start + ROWS_A_PIECE])
+
+    def _piece(self, frame: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
         arrow = to_arrow(self._table, frame[list(self._table.names)])
         lists = []
         for column in self._table.columns:
