@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,18 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from domain.errors import GridledgerError, UsageError
-from domain.tables import conform
+from domain.tables import Column, Conformed, conform
 from domain.windows import Window, format_instant
 from domain.zones import MARKET_CLOCK
 from fetch_data import find_datasets
 from products import average_power
 from sources.dataset import Dataset
-from sources.elexon import IGNORED, read_rows
+from sources.elexon_rows import IGNORED, JsonRows
 from sources.entsoe import Item
 from sources.entsoe_xml import ACKNOWLEDGEMENT, Document, Period, expand, parse
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 READ, REFUSED, UNKNOWN, WRONG = "read", "refused", "no reader", "WRONG"
 
@@ -67,10 +68,11 @@ def elexon_body(path: Path) -> Iterator[Verdict]:
         named = rows[0].get("dataset", "rows without a dataset code") if rows else "no rows"
         yield Verdict(path.name, UNKNOWN, f"{len(rows)} rows of {named}")
         return
-    read = read_rows(dataset.table, body, path.name)
-    lost = list(_lost(dataset, rows, read.frame))
-    if lost or read.unknown or len(read.frame) + len(read.older) != len(rows):
-        yield Verdict(path.name, WRONG, "; ".join([*lost, *read.unknown]) or "rows went missing")
+    assert isinstance(dataset.read, JsonRows)
+    read = dataset.read.rows(dataset.table, body, path.name)
+    lost = list(_lost(dataset, dataset.read, rows, read))
+    if lost or read.unknown:
+        yield Verdict(path.name, WRONG, "; ".join([*lost, *read.unknown]))
     else:
         yield Verdict(path.name, READ, f"{len(rows)} rows of {dataset.key}, every value kept")
 
@@ -79,43 +81,54 @@ def _refused(path: Path, body: bytes) -> Verdict:
     """An error body must be refused by a reader, never read as no rows."""
     (dataset,) = find_datasets(["wind_solar"])
     try:
-        read_rows(dataset.table, body, path.name)
+        JsonRows("").rows(dataset.table, body, path.name)
     except GridledgerError as trouble:
         return Verdict(path.name, REFUSED, str(trouble))
     return Verdict(path.name, WRONG, "an error body was read as rows")
 
 
 def _dataset_of(rows: list[dict[str, Any]]) -> Dataset | None:
+    if not rows:
+        return find_datasets(["AGWS"])[0]
+    if "elexonBmUnit" in rows[0]:  # the register does not say its name
+        return find_datasets(["bm_units"])[0]
     try:
-        return find_datasets([rows[0]["dataset"]])[0] if rows else find_datasets(["AGWS"])[0]
+        return find_datasets([rows[0]["dataset"]])[0]
     except (UsageError, KeyError):
         return None
 
 
-def _lost(dataset: Dataset, rows: list[dict[str, Any]], frame: pd.DataFrame) -> Iterator[str]:
-    """Values of recorded rows that the frame does not have, found with plain loops."""
-    columns = {column.spelling: column for column in dataset.table.columns}
-    by_key = {
-        tuple(_plain(row[name]) for name in dataset.table.key): row
-        for row in frame.to_dict("records")
-    }
-    spelling = {column.name: column.spelling for column in dataset.table.columns}
-    for row in rows:
-        key = tuple(row[spelling[name]] for name in dataset.table.key)
-        for field, value in row.items():
-            if field in IGNORED:
-                continue
-            found = by_key.get(key, {}).get(columns[field].name) if field in columns else None
-            if _plain(found) != value:
-                yield f"{field} of {key}: {value!r} became {found!r}"
+def _lost(
+    dataset: Dataset, read: JsonRows, rows: list[dict[str, Any]], ours: Conformed
+) -> Iterator[str]:
+    """Recorded rows that the reader does not give back, value by value, found with plain loops."""
+    made = {name for name, _ in read.made}
+    columns = [c for c in dataset.table.columns if c.name not in made]
+    known = {c.spelling for c in columns}
+    for field in sorted({name for row in rows for name in row} - known - set(IGNORED)):
+        yield f"{field} has no column"
+    given = Counter(
+        tuple(_canonical(read, c, row.get(c.spelling)) for c in columns) for row in rows
+    )
+    found: Counter[tuple[Any, ...]] = Counter()
+    for frame in (ours.frame, ours.older):
+        for row in frame.to_dict("records"):
+            found[tuple(_canonical(read, c, row[c.name]) for c in columns)] += 1
+    for row in given - found:
+        yield f"not given back: {dict(zip((c.spelling for c in columns), row, strict=True))}"
 
 
-def _plain(value: Any) -> Any:
-    """A frame's value as JSON would spell it."""
+def _canonical(read: JsonRows, column: Column, value: Any) -> Any:
+    """A value in the one form that recorded row and frame share."""
+    if value is None or value != value or value == dict(read.absent).get(column.spelling):
+        return None
     if isinstance(value, datetime):
-        midnight = value.tzinfo is None
-        return value.date().isoformat() if midnight else format_instant(value)
-    return value
+        return value.date().isoformat() if column.dtype == "date" else format_instant(value)
+    if column.dtype == "time":
+        return value.removesuffix("Z") + "Z"  # left out where UTC is meant
+    if column.spelling in read.nested:
+        return json.dumps(json.loads(value) if isinstance(value, str) else value, sort_keys=True)
+    return float(value) if column.dtype in ("float", "int") else value
 
 
 def entsoe_document(path: Path) -> Iterator[Verdict]:

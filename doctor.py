@@ -115,7 +115,7 @@ def _live(provider: Provider, settings: Settings, now: datetime) -> Finding:
     from sources.dataset import FileReading
     from sources.transport import Client
 
-    dataset = min((d for d in DATASETS if d.provider == provider), key=_rows_at_widest)
+    dataset = min((d for d in DATASETS if d.provider == provider), key=_rows_of_a_request)
     end = day_window(settlement_date(now) - 2 * ONE_DAY).end
     window = Window(end - dataset.widest, end)
     try:
@@ -131,6 +131,5 @@ def _live(provider: Provider, settings: Settings, now: datetime) -> Finding:
     return Finding(f"{dataset.key}, live", FINE if len(rows.frame) else MIND, told)
 
 
-def _rows_at_widest(dataset: Dataset) -> int:
-    end = datetime(2024, 1, 31, tzinfo=UTC)
-    return dataset.completeness.expected(Window(end - dataset.widest, end), {})
+def _rows_of_a_request(dataset: Dataset) -> tuple[int, int]:
+    return dataset.priority, dataset.rows_a_day * dataset.widest.days

@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from domain.errors import SchemaError, SourceError, UsageError
+from domain.errors import GivenUp, SchemaError, SourceError, UsageError
 from domain.keys import find
 from domain.ledger import Entry, State, failed, is_due
 from domain.settlement import (
@@ -37,7 +38,7 @@ from domain.settlement import (
 from domain.windows import Window
 from sources import DATASETS
 from sources import SETTINGS as SOURCE_SETTINGS
-from sources.dataset import Answer, Dataset, FileReading
+from sources.dataset import Answer, Dataset, FileReading, Provider
 from storage import SETTINGS as STORE_SETTINGS
 from storage import open_store, write_answer
 from stores.sql import SqlStore
@@ -50,9 +51,9 @@ SETTINGS = (
     *STORE_SETTINGS,
     Setting(
         "DATASETS",
-        ",".join(dataset.key for dataset in DATASETS if dataset.daily),
-        several(dataset.key for dataset in DATASETS),
-        "Datasets of the daily job.",
+        "core",
+        several(name for d in DATASETS for name in (*d.groups, d.key)),
+        "Datasets of the daily job: keys and groups.",
     ),
     Setting(
         "CATCH_UP_DAYS",
@@ -64,21 +65,23 @@ SETTINGS = (
         "FETCH_WORKERS",
         "4",
         whole_number(1, 64),
-        "Requests under way at the same time; the rates below hold over all of them.",
+        "Requests to one provider under way at the same time; the rates below hold over all of them.",
     ),
     *SOURCE_SETTINGS,
 )
 
+# Answers wait for the one thread that writes; this many rows of them at most, or one answer.
+ROWS_UNDER_WAY = 400_000
 Wanted = tuple[Dataset, str, Window]
-# Told about progress: windows done, windows in all, and the dataset of the last one.
-Progress = Callable[[int, int, str], None]
+# Told about progress: windows done, windows in all, and the dataset and scope of the last one.
+Progress = Callable[[int, int, "Fetched"], None]
 
 
 @dataclass
 class Fetched:
     """What a fetch did for one dataset and scope: the days asked about and how they stand now.
 
-    ``skipped`` names the settings it would need.
+    ``done`` of ``windows`` were asked, in ``requests``; ``given_up`` of them were not sent any more. ``skipped`` names the settings it would need.
     """
 
     dataset: Dataset
@@ -86,10 +89,13 @@ class Fetched:
     window: Window
     entries: dict[date, Entry] = field(default_factory=dict)
     windows: int = 0
+    done: int = 0
+    requests: int = 0
     changed: int = 0
     bytes: int = 0
     seconds: float = 0.0
     failures: list[str] = field(default_factory=list)
+    given_up: int = 0
     rejected: list[str] = field(default_factory=list)
     locked: bool = False
     skipped: str = ""
@@ -186,7 +192,10 @@ def plan(
 ) -> list[Window]:
     """The windows to ask: due days of ``window``, neighbours joined up to the widest allowed."""
     windows: list[Window] = []
-    for day in days_in(window):
+    days = days_in(window)
+    if not dataset.table.time:  # a list as it stands says nothing of earlier days
+        days = [day for day in days[-1:] if day >= settlement_date(now) - ONE_DAY]
+    for day in days:
         entry = entries.get(day)
         due = is_due(entry, day, dataset.lag, dataset.revisions, now, by_name=by_name)
         part = window.common(day_window(day))
@@ -257,7 +266,7 @@ def _read_folder(part: Fetched, root: Path, store: SqlStore, now: datetime) -> N
     try:
         done = read_new_files(part.dataset, root, part.window, store, now)
     except (SourceError, SchemaError) as trouble:
-        _note_failure(part, part.window, str(trouble), store, now)
+        _note_failure(part, part.window, trouble, store, now)
     else:
         part.entries.update(
             {d: e for d, e in done.entries.items() if day_window(d).common(part.window)}
@@ -294,13 +303,17 @@ def _work_through(
         for provider in {part.dataset.provider for part, _ in tasks}
     }
     workers: int = settings["FETCH_WORKERS"]
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="fetch")
+    # Workers for each provider: one that has to be asked slowly must not hold up the others.
+    pool = ThreadPoolExecutor(workers * len(clients), thread_name_prefix="fetch")
+    tasks = sorted(tasks, key=lambda task: task[0].dataset.priority)
     try:
-        asked = _in_turn(tasks, clients, pool, 2 * workers, stop)
+        asked = _in_turn(tasks, clients, pool, workers, stop)
         for done, (part, window, answer) in enumerate(asked, start=1):
             _take(part, window, answer, store, now)
+            part.done += 1
+            part.requests = clients[part.dataset.provider].requests_of[part.dataset.key]
             if progress:
-                progress(done, len(tasks), part.key)
+                progress(done, len(tasks), part)
     finally:
         for client in clients.values():
             client.stop()
@@ -320,23 +333,41 @@ def _in_turn(
     tasks: Iterable[tuple[Fetched, Window]],
     clients: Mapping[Any, Client],
     pool: Executor,
-    ahead: int,
+    workers: int,
     stop: threading.Event,
 ) -> Iterator[tuple[Fetched, Window, _Timed]]:
-    """Answers as they come, with at most ``ahead`` of them asked for and not yet taken."""
+    """Answers as they come.
+
+    At most two for each of a provider's ``workers``, and not too many rows in all, are asked for and
+    not yet taken.
+    """
     under_way: dict[Future[_Timed], tuple[Fetched, Window]] = {}
-    remaining = iter(tasks)
+    waiting: dict[Provider, deque[tuple[Fetched, Window]]] = {}
+    for part, window in tasks:
+        waiting.setdefault(part.dataset.provider, deque()).append((part, window))
+    asked: Counter[Provider] = Counter()
+    rows = 0
     while True:
-        for part, window in () if stop.is_set() else remaining:
-            client = clients[part.dataset.provider]
-            under_way[pool.submit(_ask, part, window, client)] = (part, window)
-            if len(under_way) >= ahead:
-                break
+        for provider, queue in waiting.items():
+            while queue and not stop.is_set() and asked[provider] < 2 * workers:
+                more = _rows_of(*queue[0])
+                if under_way and rows + more > ROWS_UNDER_WAY:
+                    break
+                part, window = queue.popleft()
+                under_way[pool.submit(_ask, part, window, clients[provider])] = (part, window)
+                asked[provider] += 1
+                rows += more
         if not under_way:
             return
         for future in wait(under_way, return_when=FIRST_COMPLETED).done:
             part, window = under_way.pop(future)
+            asked[part.dataset.provider] -= 1
+            rows -= _rows_of(part, window)
             yield part, window, future.result()
+
+
+def _rows_of(part: Fetched, window: Window) -> int:
+    return part.dataset.rows_a_day * len(days_in(window))
 
 
 def _ask(part: Fetched, window: Window, client: Client) -> _Timed:
@@ -361,7 +392,7 @@ def _take(part: Fetched, window: Window, timed: _Timed, store: SqlStore, now: da
     key = part.key
     part.seconds += timed.seconds
     if isinstance(timed.outcome, Exception):
-        _note_failure(part, window, str(timed.outcome), store, now)
+        _note_failure(part, window, timed.outcome, store, now)
         return
     answer = timed.outcome
     entries, changed = write_answer(store, part.dataset, part.scope, window, answer, now)
@@ -381,9 +412,14 @@ def _take(part: Fetched, window: Window, timed: _Timed, store: SqlStore, now: da
         log.warning("%s %s: %s", key, window, note)
 
 
-def _note_failure(part: Fetched, window: Window, said: str, store: SqlStore, now: datetime) -> None:
-    part.failures.append(f"{part.key} {window}: {said}")
-    log.error("%s %s: %s", part.key, window, said)
+def _note_failure(
+    part: Fetched, window: Window, trouble: Exception, store: SqlStore, now: datetime
+) -> None:
+    if not isinstance(trouble, GivenUp) or not part.given_up:  # say it once, not for every window
+        part.failures.append(f"{part.key} {window}: {trouble}")
+        log.error("%s %s: %s", part.key, window, trouble)
+    part.given_up += isinstance(trouble, GivenUp)
+    said = str(trouble)
     with store.transaction():
         for day in days_in(window):
             entry = failed(part.dataset.key, part.scope, day, part.entries.get(day), now, said)
@@ -401,7 +437,9 @@ def holes(part: Fetched, now: datetime) -> list[tuple[date, State]]:
         state = entry.state if entry else State.DUE
         if state is State.NOT_DUE or day < part.dataset.available_from:
             continue
-        if entry is None and day_window(day).end + part.dataset.lag > now:
+        if entry is None and (
+            day_window(day).end + part.dataset.lag > now or not part.dataset.table.time
+        ):
             continue
         if state.hole:
             found.append((day, state))

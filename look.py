@@ -1,23 +1,24 @@
-"""Commands that look and change nothing: datasets, products, status, doctor, export, samples."""
+"""Commands that look and change nothing: datasets, products, status, doctor, schema, export, samples."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 import console
 from domain.errors import StoreError, UsageError
 from domain.keys import find
-from domain.settlement import parse_range
+from domain.settlement import parse_day, parse_range
 from domain.windows import parse_instant
 from job import read_settings
 from utils import last_runs, write_whole
 
 if TYPE_CHECKING:
+    import holes
     from domain.tables import Table
     from stores.sql import SqlStore
 
@@ -29,11 +30,19 @@ def examples(*lines: str) -> str:
     return "Examples:\n\n\b\n" + "\n".join(f"  python3 run.py {line}" for line in lines)
 
 
-@app.command(epilog=examples("datasets"))
-def datasets() -> int:
+@app.command(epilog=examples("datasets", "datasets --codes"))
+def datasets(
+    codes: Annotated[
+        bool, typer.Option("--codes", help="Elexon's other datasets instead, by their codes.")
+    ] = False,
+) -> int:
     """List what can be fetched."""
     from sources import DATASETS
+    from sources.elexon_codes import CODES, GROUP
 
+    if codes:
+        _list_codes()
+        return 0
     rows = [
         [
             dataset.key,
@@ -44,9 +53,23 @@ def datasets() -> int:
             dataset.title,
         ]
         for dataset in DATASETS
+        if GROUP not in dataset.groups
     ]
     console.show("Datasets", ("key", "aliases", "provider", "groups", "from", "title"), rows)
+    console.say(f"and {len(CODES)} more of Elexon by their codes: 'datasets --codes' lists them.")
     return 0
+
+
+def _list_codes() -> None:
+    """The datasets that are known by names and types only, and those that cannot be asked."""
+    from sources.elexon_codes import CODES, LEFT_OUT
+
+    rows: list[list[object]] = [
+        [name.lower(), code.path, code.asked, ", ".join(code.columns)]
+        for name, code in CODES.items()
+    ]
+    rows += [[name, "", "not at all", why] for name, why in LEFT_OUT.items()]
+    console.show("Datasets by code", ("key", "path", "asked by", "columns"), rows)
 
 
 @app.command(epilog=examples("products"))
@@ -70,17 +93,107 @@ def products() -> int:
     return 0
 
 
+@app.command(
+    epilog=examples(
+        "coverage", "coverage core --start 2024-01-01 --strict", "coverage --format csv"
+    )
+)
+def coverage(
+    keys: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY...]", help="Keys, aliases or groups; DATASETS if left out."),
+    ] = None,
+    start: Annotated[str | None, typer.Option("--start", metavar="A", help="First day.")] = None,
+    end: Annotated[str | None, typer.Option("--end", metavar="B", help="Last day.")] = None,
+    form: Annotated[
+        Literal["table", "csv", "json"], typer.Option("--format", help="How to write it.")
+    ] = "table",
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Days given up after many equal answers are holes too.")
+    ] = False,
+) -> int:
+    """Show day by day what is complete, and every hole with its reason.
+
+    Without dates: from the first day that the ledger knows to yesterday. Exit code 3 when a due day is
+    neither complete nor confirmed.
+    """
+    import holes
+    from fetch_data import find_datasets
+    from storage import open_store
+
+    settings = read_settings()
+    datasets = find_datasets(keys or settings["DATASETS"])
+    first, last = (parse_day(text) if text else None for text in (start, end))
+    if first and last and last < first:
+        raise UsageError(f"the range is reversed: {first} comes after {last}.")
+    now = datetime.now(UTC)
+    days: dict[str, list[holes.Day]] = {}
+    with open_store(settings["STORE_URL"], create=False) as store:
+        for dataset in datasets:
+            if dataset.lacking(settings):
+                console.complain(
+                    f"{dataset.key}: skipped for want of {dataset.lacking(settings)[0]}"
+                )
+                continue
+            for scope in dataset.scopes(settings):
+                found = list(holes.days_of(dataset, scope, store, first, last, now))
+                days[f"{dataset.key} {scope}".rstrip()] = found
+    if form == "csv":
+        console.say(holes.as_csv(day for listed in days.values() for day in listed).rstrip("\n"))
+    elif form == "json":
+        console.say(holes.as_json(days, strict=strict))
+    else:
+        _show_coverage(days, strict=strict)
+    some = any(day.hole(strict=strict) for listed in days.values() for day in listed)
+    return 3 if some else 0
+
+
+def _show_coverage(days: Mapping[str, list[holes.Day]], *, strict: bool) -> None:
+    import holes
+
+    console.say(holes.RULER)
+    for name, listed in days.items():
+        console.say(name)
+        console.show_cells(
+            (label, [(" ", "") if cell is None else holes.CELLS[cell] for cell in cells])
+            for label, cells in holes.calendar(listed)
+        )
+    console.say(holes.LEGEND)
+    found = [hole for listed in days.values() for hole in holes.stretches(listed, strict=strict)]
+    rows = [
+        [
+            f"{h.key} {h.scope}".rstrip(),
+            h.first,
+            h.last,
+            h.days,
+            h.state,
+            h.why,
+            h.rows,
+            h.expected,
+            h.note,
+        ]
+        for h in found
+    ]
+    header = ("key", "from", "to", "days", "state", "why", "rows", "of", "note")
+    console.show(f"Holes: {len(found)}", header, rows)
+    if found:
+        console.say("To ask for them again: python3 run.py repair")
+
+
 @app.command(epilog=examples("status"))
 def status() -> int:
     """Say what is stored, how the last runs ended, and which settings are in force."""
     from products import PRODUCTS
     from sources import DATASETS
+    from sources.elexon_codes import GROUP
     from storage import open_store
 
     settings = read_settings()
     with open_store(settings["STORE_URL"], create=False) as store:
         tables = [*(d.table for d in DATASETS), *(p.table for p in PRODUCTS)]
+        generated = {d.table.name for d in DATASETS if GROUP in d.groups}
         sizes = [store.size(table) for table in tables]
+        sizes = [size for size in sizes if size.rows or size.table not in generated]
         kind = store.origin or "empty"
         title = f"Store {store.location()}: {kind}, {store.size_bytes() / 1e6:.1f} MB"
     rows: list[list[object]] = [[size.table, size.rows, size.first, size.last] for size in sizes]
@@ -107,6 +220,30 @@ def doctor(
     return 1 if any(finding.verdict == WRONG for finding in findings) else 0
 
 
+@app.command(
+    "validate-schema",
+    epilog=examples("validate-schema", "validate-schema balancing --openapi openapi.json"),
+)
+def validate_schema(
+    keys: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY...]", help="Keys, aliases or groups; all.")
+    ] = None,
+    openapi: Annotated[
+        Path | None, typer.Option("--openapi", metavar="FILE", help="Elexon's OpenAPI document.")
+    ] = None,
+) -> int:
+    """Hold declarations against the stored tables and, where one is named, an OpenAPI document."""
+    from doctor import WRONG
+    from storage import open_store
+    from validate_schema import validate
+
+    with open_store(read_settings()["STORE_URL"], create=False) as store:
+        findings = list(validate(keys or [], store, openapi))
+    rows = [[finding.verdict, finding.what, finding.detail] for finding in findings]
+    console.show("Declarations", ("verdict", "key", "what"), rows)
+    return 3 if any(finding.verdict == WRONG for finding in findings) else 0
+
+
 @app.command("check-samples", epilog=examples("check-samples recorded/"))
 def check_samples(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of recorded answers.")],
@@ -124,6 +261,7 @@ def check_samples(
     epilog=examples(
         "export wind_solar --start 2024-10-27 --where psr_type=Solar --to solar.csv",
         "export frequency --to frequency.parquet",
+        "export wind_solar --start 2024-10-27 --as-of 2024-10-28T06:00:00Z --to then.csv",
     )
 )
 def export(
@@ -137,6 +275,9 @@ def export(
     ] = None,
     columns: Annotated[
         str | None, typer.Option("--columns", metavar="A,B", help="Columns to take.")
+    ] = None,
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", metavar="TIME", help="As it was known at this instant.")
     ] = None,
 ) -> int:
     """Write stored rows to a CSV or Parquet file."""
@@ -155,6 +296,7 @@ def export(
             parse_range(start, end) if start else None,
             conditions(table, where or []),
             [name.strip() for name in columns.split(",")] if columns else None,
+            as_of=parse_instant(as_of) if as_of else None,
         )
         origin = store.origin
     if not len(frame):
@@ -184,7 +326,7 @@ def conditions(table: Table, texts: list[str]) -> dict[str, list[object]]:
             )
         try:
             found.setdefault(name, []).append(_TYPED[column.dtype](value))
-        except ValueError:
+        except (ValueError, KeyError):
             raise UsageError(f"--where {text}: '{value}' does not fit {name}.") from None
     return found
 
@@ -193,6 +335,7 @@ _TYPED: dict[str, Callable[[str], object]] = {
     "text": str,
     "float": float,
     "int": int,
+    "flag": lambda text: {"true": True, "false": False}[text.lower()],
     "time": parse_instant,
     "date": date.fromisoformat,
 }

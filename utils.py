@@ -180,7 +180,8 @@ def several(known: Iterable[str]) -> Callable[[str], tuple[str, ...]]:
         words = tuple(word.strip() for word in value.split(",") if word.strip())
         strange = [word for word in words if word not in known]
         if strange:
-            raise ValueError(f"'{strange[0]}' is not known; it may hold {', '.join(known)}")
+            listed = [*known[:20], "…"] if len(known) > 20 else known
+            raise ValueError(f"'{strange[0]}' is not known; it may hold {', '.join(listed)}")
         return words
 
     return parse

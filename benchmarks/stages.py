@@ -24,7 +24,7 @@ def requests_of(
 ) -> tuple[str, list[tuple[Window, Params]]]:
     """The address, the windows and the parameters that a first fetch of frequency asks."""
     from fetch_data import find_datasets, plan
-    from sources.elexon import JsonRows
+    from sources.elexon_rows import JsonRows
 
     (dataset,) = find_datasets(["frequency"])
     read = dataset.read
@@ -46,7 +46,7 @@ def fetch_stages(window: Window, folder: Path, settings: dict[str, str]) -> list
     from domain.tables import to_arrow
     from fetch_data import SETTINGS, find_datasets
     from sources.dataset import Answer
-    from sources.elexon import read_rows
+    from sources.elexon_rows import JsonRows
     from sources.transport import Client
     from storage import open_store, write_answer
     from utils import load_settings
@@ -58,7 +58,9 @@ def fetch_stages(window: Window, folder: Path, settings: dict[str, str]) -> list
     bodies = floors.download(url, params)  # also fills the sandbox's cache
     client = Client(dataset.provider, load_settings(SETTINGS, settings))
     path = url.removeprefix(client.base_url)
-    answers = [read_rows(dataset.table, body, "benchmark") for body in bodies]
+    read = dataset.read
+    assert isinstance(read, JsonRows)
+    answers = [read.rows(dataset.table, body, "benchmark") for body in bodies]
     tables = [to_arrow(dataset.table, answer.frame) for answer in answers]
 
     def transport() -> None:
@@ -67,7 +69,7 @@ def fetch_stages(window: Window, folder: Path, settings: dict[str, str]) -> list
 
     def decode() -> None:
         for body in bodies:
-            read_rows(dataset.table, body, "benchmark")
+            read.rows(dataset.table, body, "benchmark")
 
     def write() -> None:
         for file in folder.glob("grid.db*"):

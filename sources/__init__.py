@@ -1,11 +1,29 @@
 """One module per provider; here they are gathered. A new provider is one more line."""
 
-from sources import elexon, entsoe, vpp_files
+from sources import (
+    carbon_intensity,
+    elexon,
+    elexon_balancing,
+    elexon_codes,
+    elexon_units,
+    entsoe,
+    neso,
+    neso_auctions,
+    neso_forecasts,
+    vpp_files,
+)
 from sources.dataset import Dataset, Provider
 from utils import Setting
 
 DATASETS: tuple[Dataset, ...] = (
     *elexon.DATASETS,
+    *elexon_balancing.DATASETS,
+    *elexon_units.DATASETS,
+    *elexon_codes.DATASETS,
+    *neso.DATASETS,
+    *neso_forecasts.DATASETS,
+    *neso_auctions.DATASETS,
+    *carbon_intensity.DATASETS,
     *entsoe.DATASETS,
     *vpp_files.DATASETS,
 )

@@ -97,9 +97,10 @@ class Dataset:
 
     ``read`` reads files, or asks for one scope and window of at most ``widest``. ``scopes_setting`` names the
     setting that lists the scopes (zones); without it there is one, nameless. ``needs`` are settings
-    without which it is skipped. ``lag`` is how long after a day's end its
-    last rows appear; ``revisions`` are spans after the day's end at which values may have been
-    restated. ``daily`` datasets make up the default of ``DATASETS``.
+    without which it is skipped. ``lag`` is how long after a day's end its last rows appear;
+    ``revisions`` are spans after the day's end at which values may have been restated.
+    ``rows_a_day`` (of one scope, about) bounds how much is under way at once; what has the lower
+    ``priority`` is fetched first. The group ``core`` is the default of ``DATASETS``.
     """
 
     key: str
@@ -116,7 +117,8 @@ class Dataset:
     groups: tuple[str, ...] = ()
     scopes_setting: str = ""
     needs: tuple[str, ...] = ()
-    daily: bool = False
+    rows_a_day: int = 48
+    priority: int = 50
 
     def scopes(self, settings: Mapping[str, Any]) -> tuple[str, ...]:
         """What it is asked for one at a time."""

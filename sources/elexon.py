@@ -1,134 +1,42 @@
-"""Elexon Insights (BMRS): British system and generation data, no key needed.
-
-Request manners (reference of the Insights API, checked 2026): both ends of a window are inclusive;
-rows come newest first; a wrong optional parameter is ignored and the *latest* data returned, so
-rows outside the asked window are a sign that we asked wrongly; caps answer HTTP 400; ``/stream``
-paths have no cap and send a bare array.
-"""
+"""Elexon Insights (BMRS), the whole system: frequency, generation, demand, forecasts, warnings."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cache
-from typing import TYPE_CHECKING, Any
 
-from domain.errors import BrokenAnswer, SchemaError
-from domain.ledger import Grid
-from domain.tables import Column, Conformed, Table, conform
-from domain.windows import Window, format_instant
-from sources.dataset import Answer, Dataset, Provider
-from sources.windows import keep_window
+from domain.ledger import Events, Grid, Rows
+from domain.tables import Column, Table
+from sources.dataset import Dataset
+from sources.elexon_rows import ELEXON, JsonRows, fingerprint
 
-if TYPE_CHECKING:
-    from sources.transport import Client
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+PERIOD = timedelta(minutes=30)
+HISTORY = date(2016, 1, 1)
+PUBLISHED = ("publishDateTimeFrom", "publishDateTimeTo")
+SETTLED = ("settlementDateFrom", "settlementDateTo")
 
-ELEXON = Provider(
-    key="elexon",
-    title="Elexon Insights",
-    base_url="https://data.elexon.co.uk/bmrs/api/v1",
-    requests_per_s=5,
-    attribution=(
-        "Contains BMRS data (c) Elexon Limited copyright and database right; "
-        "BMRS Data Licence Terms, https://www.elexon.co.uk/bsc/data/balancing-mechanism-reporting-agent/copyright-licence-bmrs-data/"
-    ),
+# Columns that many tables share.
+PERIOD_START = Column("period_start", "time", "UTC", "Start of the settlement period", "startTime")
+SETTLEMENT_DATE = Column(
+    "settlement_date", "date", "", "Settlement day (Europe/London)", "settlementDate"
+)
+SETTLEMENT_PERIOD = Column(
+    "settlement_period", "int", "", "Settlement period, 1 to 46, 48 or 50", "settlementPeriod"
+)
+PUBLISH_TIME = Column(
+    "publish_time", "time", "UTC", "When this version was published", "publishTime"
 )
 
-# Fields that only repeat what was asked for.
-IGNORED = ("dataset",)
-_SECOND = timedelta(seconds=1)
-
-
-@dataclass(frozen=True)
-class JsonRows:
-    """The way of asking that all Elexon datasets share: a path and the two ends of a window.
-
-    The window's end is exclusive here and inclusive there, hence the second that is taken off.
-    """
-
-    path: str
-    start: str
-    end: str
-
-    def __call__(self, dataset: Dataset, scope: str, window: Window, client: Client) -> Answer:
-        params = {
-            self.start: format_instant(window.start),
-            self.end: format_instant(window.end - _SECOND),
-        }
-        where = f"{dataset.key} {window}"
-        rows, body = client.get(
-            dataset.key, self.path, params, lambda raw: read_rows(dataset.table, raw, where)
-        )
-        kept, stray = keep_window(dataset.table, rows, window, where)
-        return Answer(kept, stray, len(body.content), body.synthetic)
-
-
-def read_rows(table: Table, body: bytes, where: str) -> Conformed:
-    """Rows of a JSON body, whichever of the three envelopes it has, made to fit ``table``.
-
-    Raises BrokenAnswer where the body is not such JSON, SchemaError where rows do not fit.
-    """
-    import msgspec
-
-    try:
-        try:
-            return conform(table, _columns_as_declared(table, body), where, IGNORED)
-        except msgspec.ValidationError:
-            # Something unusual: read it without expectations, so that conform can say what it is.
-            return conform(table, _columns_as_they_come(body, where), where, IGNORED)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as trouble:
-        raise BrokenAnswer(f"not JSON: {trouble}") from None
-
-
-def _columns_as_declared(table: Table, body: bytes) -> dict[str, list[Any]]:
-    answer = _decoder(table).decode(body)
-    rows = answer if isinstance(answer, list) else answer.data
-    return {c.spelling: [getattr(row, c.name) for row in rows] for c in table.columns}
-
-
-@cache
-def _decoder(table: Table) -> Any:
-    """A typed decoder for either envelope: three times faster than dicts, and it refuses surprises."""
-    import msgspec
-
-    types = {"float": float, "int": int, "text": str, "time": str, "date": str}
-    fields: list[Any] = []
-    for column in table.columns:
-        if column.optional:
-            fields.append((column.name, types[column.dtype] | None, None))
-        else:
-            fields.append((column.name, types[column.dtype]))
-    fields += [(name, Any, None) for name in IGNORED]
-    row = msgspec.defstruct(
-        table.name,
-        fields,
-        rename={column.name: column.spelling for column in table.columns},
-        forbid_unknown_fields=True,
-        kw_only=True,
-        gc=False,
-    )
-    envelope = msgspec.defstruct("Envelope", [("data", list[row]), ("metadata", Any, None)])  # type: ignore[valid-type]
-    return msgspec.json.Decoder(list[row] | envelope)  # type: ignore[valid-type]
-
-
-def _columns_as_they_come(body: bytes, where: str) -> dict[str, list[Any]]:
-    import msgspec
-
-    answer = msgspec.json.decode(body)
-    rows = answer.get("data") if isinstance(answer, dict) else answer
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise SchemaError(
-            f"the answer for {where} is JSON but not a list of rows; nothing of it was stored."
-        )
-    names = dict.fromkeys(name for row in rows for name in row)
-    return {name: [row.get(name) for row in rows] for name in names}
-
+FUELS = (
+    "BIOMASS", "CCGT", "COAL", "NPSHYD", "NUCLEAR", "OCGT", "OIL", "OTHER", "PS", "WIND", "INTFR",
+    "INTIRL", "INTNED", "INTEW", "INTNEM", "INTELEC", "INTIFA2", "INTNSL", "INTVKL", "INTGRNL",
+)  # fmt: skip
 
 FREQUENCY = Table(
     name="frequency",
     columns=(
         Column("measurement_time", "time", "UTC", "Moment of the measurement", "measurementTime"),
-        Column("frequency_hz", "float", "Hz", "System frequency", "frequency"),
+        Column("frequency_hz", "float", "Hz", "System frequency", "frequency", bounds=(45.0, 55.0)),
     ),
     key=("measurement_time",),
     time="measurement_time",
@@ -137,14 +45,22 @@ FREQUENCY = Table(
 WIND_SOLAR = Table(
     name="wind_solar",
     columns=(
-        Column("period_start", "time", "UTC", "Start of the settlement period", "startTime"),
-        Column("psr_type", "text", "", "Solar, Wind Onshore or Wind Offshore", "psrType"),
+        PERIOD_START,
+        Column(
+            "psr_type",
+            "text",
+            "",
+            "Solar, Wind Onshore or Wind Offshore",
+            "psrType",
+            known=("Solar", "Wind Onshore", "Wind Offshore"),
+        ),
         Column(
             "generation_mw",
             "float",
             "MW",
             "Mean generation in the period, metered or estimated",
             "quantity",
+            bounds=(0.0, 60_000.0),
         ),
         Column(
             "business_type",
@@ -154,15 +70,9 @@ WIND_SOLAR = Table(
             "businessType",
             optional=True,
         ),
-        Column("publish_time", "time", "UTC", "When this version was published", "publishTime"),
-        Column("settlement_date", "date", "", "Settlement day (Europe/London)", "settlementDate"),
-        Column(
-            "settlement_period",
-            "int",
-            "",
-            "Settlement period, 1 to 46, 48 or 50",
-            "settlementPeriod",
-        ),
+        PUBLISH_TIME,
+        SETTLEMENT_DATE,
+        SETTLEMENT_PERIOD,
         Column(
             "document_id",
             "text",
@@ -185,6 +95,164 @@ WIND_SOLAR = Table(
     version="publish_time",
 )
 
+
+def _by_fuel(name: str, meaning: str) -> Table:
+    return Table(
+        name=name,
+        columns=(
+            PERIOD_START if name == "generation_outturn" else _FIVE_MINUTES,
+            Column(
+                "fuel_type", "text", "", "Fuel, or interconnector (INT…)", "fuelType", known=FUELS
+            ),
+            Column(
+                "generation_mw",
+                "float",
+                "MW",
+                f"{meaning}; imports +, exports and pumping -",
+                "generation",
+                bounds=(-10_000.0, 60_000.0),
+                steady=1.8,
+            ),
+            PUBLISH_TIME,
+            SETTLEMENT_DATE,
+            SETTLEMENT_PERIOD,
+        ),
+        key=("period_start", "fuel_type"),
+        time="period_start",
+        version="publish_time",
+    )
+
+
+_FIVE_MINUTES = Column("period_start", "time", "UTC", "Start of the five minutes", "startTime")
+GENERATION_OUTTURN = _by_fuel("generation_outturn", "Mean generation in the settlement period")
+FUEL_INSTRUCTIONS = _by_fuel("fuel_instructions", "Mean generation in five minutes")
+
+DEMAND_OUTTURN = Table(
+    name="demand_outturn",
+    columns=(
+        PERIOD_START,
+        Column(
+            "national_demand_mw",
+            "float",
+            "MW",
+            "Initial national demand outturn (INDO): without station load, pumping and exports",
+            "initialDemandOutturn",
+            optional=True,
+            bounds=(5_000.0, 80_000.0),
+            steady=1.8,
+        ),
+        Column(
+            "transmission_system_demand_mw",
+            "float",
+            "MW",
+            "Initial transmission system demand outturn (ITSDO): with them",
+            "initialTransmissionSystemDemandOutturn",
+            optional=True,
+            bounds=(5_000.0, 80_000.0),
+            steady=1.8,
+        ),
+        Column(
+            "publish_time",
+            "time",
+            "UTC",
+            "When this version was published, where the answer says it",
+            "publishTime",
+            optional=True,
+        ),
+        SETTLEMENT_DATE,
+        SETTLEMENT_PERIOD,
+    ),
+    key=("period_start",),
+    time="period_start",
+)
+
+SYSTEM_WARNINGS = Table(
+    name="system_warnings",
+    columns=(
+        Column("publish_time", "time", "UTC", "When it was published", "publishTime"),
+        Column("warning_type", "text", "", "Kind, where the answer names it", "warningType"),
+        Column("text_id", "text", "", "Fingerprint of the text"),
+        Column("warning_text", "text", "", "The message", "warningText"),
+    ),
+    key=("publish_time", "warning_type", "text_id"),
+    time="publish_time",
+)
+
+WIND_FORECASTS = Table(
+    name="wind_forecasts",
+    columns=(
+        Column("publish_time", "time", "UTC", "When the forecast was issued", "publishTime"),
+        Column("hour_start", "time", "UTC", "Start of the hour it is for", "startTime"),
+        Column(
+            "generation_mw",
+            "float",
+            "MW",
+            "Forecast of metered wind generation",
+            "generation",
+            optional=True,
+            bounds=(0.0, 60_000.0),
+        ),
+    ),
+    key=("publish_time", "hour_start"),
+    time="publish_time",
+)
+
+LOSS_OF_LOAD = Table(
+    name="loss_of_load",
+    columns=(
+        Column("publish_time", "time", "UTC", "When the forecast was issued", "publishTime"),
+        Column("period_start", "time", "UTC", "Settlement period it is for", "startTime"),
+        Column(
+            "publishing_period_start",
+            "time",
+            "UTC",
+            "Start of the period in which it was issued",
+            "publishingPeriodCommencingTime",
+            optional=True,
+        ),
+        Column(
+            "loss_of_load_probability",
+            "float",
+            "",
+            "Probability that demand is not met, 0 to 1",
+            "lossOfLoadProbability",
+            optional=True,
+            bounds=(0.0, 1.0),
+        ),
+        Column(
+            "derated_margin_mw",
+            "float",
+            "MW",
+            "Derated margin",
+            "deratedMargin",
+            optional=True,
+        ),
+        SETTLEMENT_DATE,
+        SETTLEMENT_PERIOD,
+    ),
+    key=("publish_time", "period_start"),
+    time="publish_time",
+)
+
+
+def _temperature(name: str, meaning: str, source: str, *, optional: bool = True) -> Column:
+    return Column(name, "float", "degC", meaning, source, optional=optional, bounds=(-30.0, 45.0))
+
+
+TEMPERATURE = Table(
+    name="temperature",
+    columns=(
+        Column("measurement_date", "date", "", "Day of the measurement", "measurementDate"),
+        Column("publish_time", "time", "UTC", "When it was published", "publishTime"),
+        _temperature("temperature_degc", "Temperature at noon, of the whole system", "temperature"),
+        _temperature("reference_average_degc", "Normal for the day", "temperatureReferenceAverage"),
+        _temperature("reference_high_degc", "High reference", "temperatureReferenceHigh"),
+        _temperature("reference_low_degc", "Low reference", "temperatureReferenceLow"),
+    ),
+    key=("measurement_date",),
+    time="publish_time",
+)
+
 DATASETS = (
     Dataset(
         key="frequency",
@@ -193,12 +261,13 @@ DATASETS = (
         provider=ELEXON,
         table=FREQUENCY,
         read=JsonRows("/datasets/FREQ/stream", "measurementDateTimeFrom", "measurementDateTimeTo"),
-        widest=timedelta(days=2),
+        widest=2 * DAY,
         completeness=Grid(timedelta(seconds=15)),
         lag=timedelta(minutes=10),
-        available_from=date(2016, 1, 1),
+        available_from=HISTORY,
         groups=("core",),
-        daily=True,
+        rows_a_day=5760,
+        priority=10,
     ),
     Dataset(
         key="wind_solar",
@@ -207,12 +276,119 @@ DATASETS = (
         provider=ELEXON,
         table=WIND_SOLAR,
         read=JsonRows("/generation/actual/per-type/wind-and-solar", "from", "to"),
-        widest=timedelta(days=7),
-        completeness=Grid(timedelta(minutes=30), "psr_type"),
-        lag=timedelta(hours=4),
-        revisions=(timedelta(days=1), timedelta(days=2), timedelta(days=5), timedelta(days=8)),
-        available_from=date(2016, 1, 1),
+        widest=7 * DAY,
+        completeness=Grid(PERIOD, "psr_type"),
+        lag=4 * HOUR,
+        revisions=(1 * DAY, 2 * DAY, 5 * DAY, 8 * DAY),
+        available_from=HISTORY,
         groups=("core",),
-        daily=True,
+        rows_a_day=144,
+        priority=10,
+    ),
+    Dataset(
+        key="generation_outturn",
+        aliases=("FUELHH",),
+        title="Generation by fuel and interconnector, half-hourly",
+        provider=ELEXON,
+        table=GENERATION_OUTTURN,
+        read=JsonRows("/datasets/FUELHH/stream", *SETTLED, by_day=True),
+        widest=28 * DAY,
+        completeness=Grid(PERIOD, "fuel_type"),
+        lag=2 * HOUR,
+        revisions=(1 * DAY, 5 * DAY),
+        available_from=HISTORY,
+        groups=("core",),
+        rows_a_day=960,
+        priority=20,
+    ),
+    Dataset(
+        key="demand_outturn",
+        aliases=("demand",),
+        title="Initial demand outturn, national and transmission system, half-hourly",
+        provider=ELEXON,
+        table=DEMAND_OUTTURN,
+        read=JsonRows("/demand/outturn/stream", *SETTLED, by_day=True),
+        widest=28 * DAY,
+        completeness=Grid(PERIOD, value="national_demand_mw"),
+        lag=2 * HOUR,
+        revisions=(1 * DAY, 5 * DAY),
+        available_from=HISTORY,
+        groups=("core",),
+        priority=20,
+    ),
+    Dataset(
+        key="fuel_instructions",
+        aliases=("FUELINST",),
+        title="Generation by fuel and interconnector, every five minutes",
+        provider=ELEXON,
+        table=FUEL_INSTRUCTIONS,
+        read=JsonRows("/datasets/FUELINST/stream", *SETTLED, by_day=True),
+        widest=7 * DAY,
+        completeness=Grid(timedelta(minutes=5), "fuel_type"),
+        lag=2 * HOUR,
+        available_from=HISTORY,
+        groups=("generation",),
+        rows_a_day=5760,
+    ),
+    Dataset(
+        key="system_warnings",
+        aliases=("SYSWARN",),
+        title="System warnings and notices",
+        provider=ELEXON,
+        table=SYSTEM_WARNINGS,
+        read=JsonRows(
+            "/datasets/SYSWARN/stream",
+            *PUBLISHED,
+            absent=(("warningType", ""),),
+            made=(("text_id", fingerprint("warningText")),),
+        ),
+        widest=28 * DAY,
+        completeness=Events(),
+        lag=1 * HOUR,
+        available_from=HISTORY,
+        groups=("balancing",),
+        rows_a_day=5,
+    ),
+    Dataset(
+        key="wind_forecasts",
+        aliases=("WINDFOR",),
+        title="Wind generation forecast, hourly, every issue kept",
+        provider=ELEXON,
+        table=WIND_FORECASTS,
+        read=JsonRows("/datasets/WINDFOR/stream", *PUBLISHED),
+        widest=28 * DAY,
+        completeness=Events(),
+        lag=1 * HOUR,
+        available_from=HISTORY,
+        groups=("forecasts",),
+        rows_a_day=600,
+    ),
+    Dataset(
+        key="loss_of_load",
+        aliases=("LOLPDRM",),
+        title="Loss of load probability and derated margin, every issue kept",
+        provider=ELEXON,
+        table=LOSS_OF_LOAD,
+        read=JsonRows("/datasets/LOLPDRM/stream", *PUBLISHED),
+        widest=7 * DAY,
+        completeness=Events(),
+        lag=1 * HOUR,
+        available_from=HISTORY,
+        groups=("forecasts",),
+        rows_a_day=2400,
+    ),
+    Dataset(
+        key="temperature",
+        aliases=("TEMP",),
+        title="Temperature of the system at noon and its normal, daily",
+        provider=ELEXON,
+        table=TEMPERATURE,
+        read=JsonRows("/temperature", "from", "to", by_day=True),
+        widest=28 * DAY,
+        completeness=Rows(),
+        lag=2 * HOUR,
+        available_from=HISTORY,
+        groups=("forecasts",),
+        rows_a_day=1,
     ),
 )

@@ -315,7 +315,8 @@ def _by_zone(
         groups=("core", "entsoe"),
         scopes_setting=ZONES_SETTING,
         needs=("ENTSOE_API_TOKEN",),
-        daily=True,
+        rows_a_day=1500,
+        priority=30,
     )
 
 

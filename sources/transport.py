@@ -11,17 +11,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
-from urllib.parse import quote
+from typing import IO, Any, TypeVar
+from urllib.parse import quote, urlsplit
 
 import requests
 import tenacity
 import urllib3
 
-from domain.errors import BrokenAnswer, Refused, SchemaError, Unreachable
+from domain.errors import BrokenAnswer, GivenUp, Refused, SchemaError, Unreachable
 from sources.dataset import Provider
 from utils import log
 
@@ -35,6 +37,9 @@ LONGEST_PAUSE_S = 60.0
 FAILURES_TO_GIVE_UP = 3
 # A year of one dataset is far smaller; what is larger is not an answer to our question.
 LARGEST_BODY = 512 * 2**20
+# Files are written to disk, so they may be larger; one that comes at this speed may take its time.
+LARGEST_FILE = 4 * 2**30
+SLOWEST_B_PER_S = 2**18
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ class RateLimit:
 class Client:
     """Asks one provider, on behalf of one run. Safe to share between threads.
 
-    ``requests``, ``retries`` and ``bytes`` count what went over the wire. ``rate`` may be replaced
+    ``requests``, ``retries`` and ``bytes`` count what went over the wire, ``requests_of`` per dataset. ``rate`` may be replaced
     by anything with ``wait()``.
     """
 
@@ -85,6 +90,9 @@ class Client:
         self.deadline_s: float = settings[f"{prefix}_DEADLINE_S"]
         self.rate = RateLimit(settings[f"{prefix}_REQUESTS_PER_S"])
         self.requests = self.retries = self.bytes = 0
+        self.requests_of: Counter[str] = Counter()  # by dataset
+        # The widest window that a path turned out to allow, for readers to keep to.
+        self.learnt: dict[str, timedelta] = {}
         self._sessions = threading.local()
         self._lock = threading.Lock()
         self._failures: dict[str, int] = {}  # in a row, by dataset
@@ -101,6 +109,8 @@ class Client:
             self._headers[provider.token_header] = token
         # A redirect would carry the token to whoever it names.
         self._follow = not token
+        self._made: dict[Hashable, Any] = {}
+        self._making: dict[Hashable, threading.Lock] = {}
 
     def get(
         self, dataset: str, path: str, params: Mapping[str, str], decode: Callable[[bytes], T]
@@ -112,6 +122,50 @@ class Client:
         Raises Refused (the provider said no), Unreachable or BrokenAnswer (retries exhausted, or the
         provider was given up before).
         """
+
+        def attempt() -> tuple[T, Body]:
+            answer, content = self._attempt(dataset, self.base_url + path, params)
+            return decode(content), Body(content, SYNTHETIC_HEADER in answer.headers)
+
+        return self._patiently(dataset, path, attempt)
+
+    def download(
+        self, dataset: str, address: str, file: IO[bytes], check: Callable[[IO[bytes]], None]
+    ) -> bool:
+        """Write what stands at an address, which the provider named, to a file; follows redirects.
+
+        Each attempt begins the file anew, so that a good end means a whole file; one that ``check``
+        calls broken is asked for again. Returns whether the sandbox sent it. Raises as ``get`` does;
+        SchemaError for an address that is not one of HTTP.
+        """
+        parts = urlsplit(address)
+        if parts.scheme not in ("http", "https"):
+            raise SchemaError(
+                f"{self.provider.title} names {address!r} as a file's address, which cannot be "
+                "downloaded over HTTP; nothing of it was stored."
+            )
+
+        def attempt() -> bool:
+            file.seek(0)
+            file.truncate()
+            answer, _ = self._attempt(dataset, address, {}, file)
+            check(file)
+            return SYNTHETIC_HEADER in answer.headers
+
+        return self._patiently(dataset, parts.path, attempt)
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What ``make`` gives, made once a run however many threads want it; a failure is not kept."""
+        with self._lock:
+            making = self._making.setdefault(key, threading.Lock())
+        with making:
+            if key not in self._made:
+                self._made[key] = make()
+            made: T = self._made[key]
+            return made
+
+    def _patiently(self, dataset: str, path: str, attempt: Callable[[], T]) -> T:
+        """Attempt until it succeeds or is not worth another try; ``path`` is for the error's sentence."""
         self._refuse_if_given_up(dataset)
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type((_Again, BrokenAnswer)),
@@ -122,7 +176,7 @@ class Client:
             reraise=True,
         )
         try:
-            decoded, body = retrying(self._attempt, path, params, decode)
+            result = retrying(attempt)
         except _Again as trouble:
             self._note_failure(dataset)
             raise Unreachable(self._sentence(path, str(trouble))) from None
@@ -137,15 +191,20 @@ class Client:
             self._note_success(dataset)
             raise SchemaError(self._without_token(str(trouble))) from None
         self._note_success(dataset)
-        return decoded, body
+        return result
 
     def stop(self) -> None:
         """End all waiting: the run was interrupted."""
         self._stop.set()
 
     def _attempt(
-        self, path: str, params: Mapping[str, str], decode: Callable[[bytes], T]
-    ) -> tuple[T, Body]:
+        self,
+        dataset: str,
+        address: str,
+        params: Mapping[str, str],
+        file: IO[bytes] | None = None,
+    ) -> tuple[requests.Response, bytes]:
+        """One request; a good body goes to ``file`` where there is one, and is returned otherwise."""
         with self._lock:
             if self._waiting_since is None:
                 self._waiting_since = time.monotonic()
@@ -155,20 +214,23 @@ class Client:
         self.rate.wait()
         with self._lock:
             self.requests += 1
+            self.requests_of[dataset] += 1
         try:
             with self._session().get(
-                self.base_url + path,
+                address,
                 params=params,
                 timeout=(min(self.timeout_s, 30.0), self.timeout_s),
                 stream=True,
                 allow_redirects=self._follow,
             ) as response:
-                content = self._read(response)
+                whole = response.status_code == 200 and file is not None
+                content = b"" if whole else b"".join(self._chunks(response, LARGEST_BODY))
+                for chunk in self._chunks(response, LARGEST_FILE, SLOWEST_B_PER_S) if whole else ():
+                    file.write(chunk)  # type: ignore[union-attr]
         except (requests.RequestException, urllib3.exceptions.HTTPError) as trouble:
             raise _Again(_in_words(trouble)) from None
         self._judge_status(response, content)
-        body = Body(content, SYNTHETIC_HEADER in response.headers)
-        return decode(content), body
+        return response, content
 
     def _session(self) -> requests.Session:
         """A session a thread: requests does not promise that one may be shared."""
@@ -180,26 +242,30 @@ class Client:
             self._sessions.session = session
         return session
 
-    def _read(self, response: requests.Response) -> bytes:
-        """The body, within the size limit and the deadline even where it only drips."""
+    def _chunks(
+        self, response: requests.Response, largest: int, slowest_b_per_s: float = float("inf")
+    ) -> Iterator[bytes]:
+        """The body, within the size limit and the deadline even where it only drips.
+
+        What has come faster than ``slowest_b_per_s`` does not count against the deadline.
+        """
         begin = time.monotonic()
-        chunks: list[bytes] = []
         size = 0
         # One read of the socket at a time: a larger unit would wait for as long as it drips.
         while chunk := response.raw.read1(2**18, decode_content=True):
             size += len(chunk)
-            if size > LARGEST_BODY:
+            if size > largest:
                 raise Refused(
-                    f"{self.provider.title} sent more than {LARGEST_BODY >> 20} MiB for one window; "
+                    f"{self.provider.title} sent more than {largest >> 20} MiB for one window; "
                     "nothing of it was stored.",
                     response.status_code,
                 )
-            if time.monotonic() - begin > self.deadline_s or self._stop.is_set():
-                raise _Again(f"the answer was still dripping after {self.deadline_s:g} s")
-            chunks.append(chunk)
+            allowed = self.deadline_s + size / slowest_b_per_s
+            if time.monotonic() - begin > allowed or self._stop.is_set():
+                raise _Again(f"the answer was still dripping after {allowed:.0f} s")
+            yield chunk
         with self._lock:
             self.bytes += size
-        return b"".join(chunks)
 
     def _judge_status(self, response: requests.Response, content: bytes) -> None:
         status = response.status_code
@@ -282,7 +348,7 @@ class Client:
             raise Unreachable(f"{self.provider.title} was not asked: the run is being stopped.")
         failures = self._failures.get(dataset, 0)
         if failures >= FAILURES_TO_GIVE_UP or (any(self._failures.values()) and self._overdue()):
-            raise Unreachable(
+            raise GivenUp(
                 f"{self.provider.title} was given up for this run, having given no good answer to "
                 "several requests; the next run asks again."
             )

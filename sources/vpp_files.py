@@ -350,9 +350,9 @@ def _files(
         completeness=Events(),
         lag=lag,
         available_from=date(2000, 1, 1),
-        groups=("vpp",),
+        groups=("core", "vpp"),
         needs=("VPP_DIR",),
-        daily=True,
+        priority=30,
     )
 
 

@@ -6,13 +6,16 @@ import json
 import unittest
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from domain.errors import BrokenAnswer, SchemaError
 from domain.settlement import day_window
 from domain.tables import Conformed
 from domain.windows import Window
 from sources import DATASETS
-from sources.elexon import FREQUENCY, WIND_SOLAR, keep_window, read_rows
+from sources.elexon import FREQUENCY, WIND_SOLAR
+from sources.elexon_rows import JsonRows
+from sources.windows import keep_window
 
 WHERE = "a window"
 
@@ -26,15 +29,19 @@ def sample(**changed: Any) -> dict[str, Any]:
     }
 
 
-def generation(**changed: Any) -> dict[str, Any]:
+def generation(startTime: str = "2024-10-27T00:30:00Z", **changed: Any) -> dict[str, Any]:
+    known = startTime if isinstance(startTime, str) else "2024-10-27T00:30:00Z"
+    start = datetime.fromisoformat(known)
+    day = start.astimezone(ZoneInfo("Europe/London")).date()
+    midnight = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo("Europe/London"))
     return {
         "publishTime": "2024-10-27T04:10:00Z",
         "businessType": "Solar generation",
         "psrType": "Solar",
         "quantity": 12.5,
-        "startTime": "2024-10-27T00:30:00Z",
-        "settlementDate": "2024-10-27",
-        "settlementPeriod": 4,
+        "startTime": startTime,
+        "settlementDate": str(day),
+        "settlementPeriod": int((start.timestamp() - midnight.timestamp()) // 1800) + 1,
         **changed,
     }
 
@@ -46,11 +53,11 @@ def without(row: dict[str, Any], *names: str) -> dict[str, Any]:
 def frequency(answer: Any) -> Conformed:
     """Read an answer: bytes as they are, anything else as JSON."""
     body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-    return read_rows(FREQUENCY, body, WHERE)
+    return JsonRows("").rows(FREQUENCY, body, WHERE)
 
 
 def wind_solar(*rows: dict[str, Any]) -> Conformed:
-    return read_rows(WIND_SOLAR, json.dumps({"data": rows}).encode(), WHERE)
+    return JsonRows("").rows(WIND_SOLAR, json.dumps({"data": rows}).encode(), WHERE)
 
 
 class Envelopes(unittest.TestCase):
@@ -222,7 +229,7 @@ class KeepWindow(unittest.TestCase):
 
     def test_the_inclusive_end_is_trimmed(self) -> None:
         times = [self.DAY.start, self.DAY.end - timedelta(seconds=15), self.DAY.end]
-        self.assertEqual(self.keep(*times), (times[:2], 1))
+        self.assertEqual(self.keep(*times), (times[:2], 0))
 
     def test_strays_on_both_sides_are_dropped_and_counted(self) -> None:
         inside = self.DAY.start + timedelta(hours=1)
@@ -242,7 +249,7 @@ class KeepWindow(unittest.TestCase):
             self.keep(self.DAY.end, self.DAY.end + timedelta(seconds=15))
 
     def test_rows_on_the_excluded_end_alone_are_an_empty_answer(self) -> None:
-        self.assertEqual(self.keep(self.DAY.end), ([], 1))
+        self.assertEqual(self.keep(self.DAY.end), ([], 0))
 
     def test_no_rows_are_no_reason_to_refuse(self) -> None:
         kept, stray = keep_window(FREQUENCY, frequency([]), self.DAY, WHERE)
@@ -254,7 +261,7 @@ class KeepWindow(unittest.TestCase):
             for published in ("2024-10-16T00:00:00Z", "2024-10-17T00:00:00Z"):
                 rows.append(generation(startTime=start, publishTime=published))
         kept, stray = keep_window(WIND_SOLAR, wind_solar(*rows), self.DAY, WHERE)
-        self.assertEqual((len(kept.frame), len(kept.older), stray), (1, 1, 1))
+        self.assertEqual((len(kept.frame), len(kept.older), stray), (1, 1, 0))
 
     def test_what_was_odd_is_still_told(self) -> None:
         rows = frequency(
@@ -278,12 +285,13 @@ class Declarations(unittest.TestCase):
         for dataset in DATASETS:
             table = dataset.table
             with self.subTest(dataset=dataset.key):
-                self.assertEqual(table.column(table.time).dtype, "time")
+                if table.time:  # else a list as it stands
+                    self.assertEqual(table.column(table.time).dtype, "time")
                 self.assertTrue(set(table.key) <= set(table.names))
                 self.assertTrue({table.version, dataset.completeness.series} <= {"", *table.names})
                 self.assertFalse(any(table.column(name).optional for name in table.key))
                 self.assertEqual(list(dataset.revisions), sorted(set(dataset.revisions)))
-                self.assertGreater(dataset.widest, timedelta(hours=25))  # the long day fits
+                self.assertGreaterEqual(dataset.widest, timedelta(hours=25))  # the long day fits
 
 
 if __name__ == "__main__":
