@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 
 def say(line: str = "") -> None:
@@ -42,13 +43,51 @@ def show(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) ->
         say("  " + "  ".join(aligned).rstrip())
 
 
+@contextlib.contextmanager
+def live(header: Sequence[str]) -> Iterator[Callable[[Sequence[Sequence[str]]], None]]:
+    """A table on the terminal that is drawn anew whenever its rows are told."""
+    from rich.console import Console
+    from rich.live import Live
+    from rich.table import Table
+
+    with Live(console=Console(stderr=True), transient=True) as screen:
+
+        def draw(rows: Sequence[Sequence[str]]) -> None:
+            table = Table(*header, header_style="bold")
+            for row in rows:
+                table.add_row(*row)
+            screen.update(table)
+
+        yield draw
+
+
+def show_cells(lines: Iterable[tuple[str, Sequence[tuple[str, str]]]]) -> None:
+    """A label and coloured letters a line; letters alone where nobody sees colours."""
+    if not sys.stdout.isatty():
+        for label, cells in lines:
+            say(f"  {label}  {''.join(letter for letter, _ in cells)}".rstrip())
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    out = Console()
+    for label, cells in lines:
+        text = Text(f"  {label}  ")
+        for letter, colour in cells:
+            text.append(letter, style=colour)
+        out.print(text)
+
+
 def _text(cell: object) -> str:
     return f"{cell:.3g}" if isinstance(cell, float) else str(cell)
 
 
 @contextlib.contextmanager
-def progress(what: str) -> Iterator[Callable[[int, int, str], None] | None]:
-    """A bar on a terminal; None elsewhere, where the log's lines tell the same."""
+def progress(what: str) -> Iterator[Callable[[int, int, Any], None] | None]:
+    """A bar on a terminal; None elsewhere, where the log's lines tell the same.
+
+    What is told must have a ``key``.
+    """
     if not sys.stderr.isatty():
         yield None
         return
@@ -71,7 +110,7 @@ def progress(what: str) -> Iterator[Callable[[int, int, str], None] | None]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=None)
 
-        def advance(done: int, total: int, key: str) -> None:
-            bar.update(task, completed=done, total=total, description=f"{what} {key}")
+        def advance(done: int, total: int, part: Any) -> None:
+            bar.update(task, completed=done, total=total, description=f"{what} {part.key}")
 
         yield advance

@@ -263,7 +263,7 @@ def summarise(report: Report) -> None:
     console.show("Datasets and products", header, rows)
     notes = {e.note for part in report.fetched for e in part.entries.values() if e.note}
     told = {e.note for part in report.fetched for e in part.entries.values() if part.failures}
-    attention = [*report.failures, *report.holes, *sorted(notes - told)]
+    attention = [*report.failures, *_given_up(report), *report.holes, *sorted(notes - told)]
     attention += [
         f"{path.name} is held open: its new content is beside it"
         for part in report.processed
@@ -277,6 +277,12 @@ def summarise(report: Report) -> None:
         console.say(f"! {line}")
     if len(attention) > 20:
         console.say(f"! and {len(attention) - 20} more, in the log")
+
+
+def _given_up(report: Report) -> Iterator[str]:
+    for part in report.fetched:
+        if part.given_up > 1:
+            yield f"{part.key}: {part.given_up} windows in all were not asked any more"
 
 
 def _line(key: str, part: Fetched | Processed, new: int) -> list[object]:

@@ -20,7 +20,7 @@ except ModuleNotFoundError:
 import console
 import look
 from domain.errors import GridledgerError, UsageError
-from domain.settlement import ONE_DAY, days_window, parse_day, parse_range, settlement_date
+from domain.settlement import ONE_DAY, days_in, days_window, parse_day, parse_range, settlement_date
 from domain.windows import Window, parse_instant
 from job import EXIT_CODES, Report, open_job, read_settings, run_job
 from utils import PROJECT, Locked, SettingError, log, time_of_day
@@ -47,6 +47,10 @@ app = typer.Typer(
 _A_RANGE = "First settlement day, or a UTC instant."
 _B_RANGE = "Last settlement day (included) or UTC instant (excluded); the first day if left out."
 Keys = Annotated[list[str], typer.Argument(metavar="KEY...", help="Keys, aliases or groups.")]
+SomeKeys = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY...]", help="Keys, aliases or groups; DATASETS if left out."),
+]
 Start = Annotated[str, typer.Option("--start", metavar="A", help=_A_RANGE)]
 End = Annotated[str | None, typer.Option("--end", metavar="B", help=_B_RANGE)]
 Again = Annotated[bool, typer.Option("--again", help="Ask even for what the ledger proves.")]
@@ -157,6 +161,53 @@ def fetch_year(
     return _fetch("fetch-year", dataset or ["wind_solar"], window, False)
 
 
+@app.command(epilog=look.examples("repair", "repair core --start 2024-01-01 --end 2024-12-31"))
+def repair(
+    keys: SomeKeys = None,
+    start: Annotated[str | None, typer.Option("--start", metavar="A", help="First day.")] = None,
+    end: Annotated[str | None, typer.Option("--end", metavar="B", help="Last day.")] = None,
+) -> int:
+    """Ask for exactly the holes and for what may have been revised; products follow.
+
+    Without dates: between the first and the last day that the ledger knows of each dataset.
+    """
+    import backfill as whole_years
+
+    first, last = (parse_day(text) if text else None for text in (start, end))
+    if first and last:
+        _window(None, str(first), str(last))
+    with open_job("repair") as job:
+        return job.finish(whole_years.repair(job, keys or [], first, last))
+
+
+@app.command(
+    epilog=look.examples(
+        "backfill core --start 2016-01-01", "backfill frequency --start 2024-01-01 --workers 8"
+    )
+)
+def backfill(
+    start: Annotated[str, typer.Option("--start", metavar="A", help="First day.")],
+    keys: SomeKeys = None,
+    end: Annotated[
+        str | None, typer.Option("--end", metavar="B", help="Last day; yesterday if left out.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Instead of FETCH_WORKERS.", min=1, max=64)
+    ] = None,
+) -> int:
+    """Fetch years: every day that the ledger does not know, resumable after any stop; products follow.
+
+    Holes that the provider left are not asked again here: 'repair' does that.
+    """
+    import backfill as whole_years
+
+    window = _window(None, start, end or str(settlement_date(datetime.now(UTC)) - ONE_DAY))
+    days = days_in(window)
+    changed = {"FETCH_WORKERS": str(workers)} if workers else {}
+    with open_job("backfill", **changed) as job:
+        return job.finish(whole_years.backfill(job, keys or [], days[0], days[-1]))
+
+
 @app.command(epilog=look.examples("process battery_power --start 2024-10-27"))
 def process(keys: Keys, start: Start, end: End = None) -> int:
     """Compute products from what is stored, as far as they are missing or stale."""
@@ -253,7 +304,7 @@ def sandbox(
 ) -> int:
     """Serve the stand-in APIs on loopback and print the settings that point at them."""
     from sandbox import Fault, Sandbox
-    from sandbox.faults import KINDS
+    from sandbox.faults import DATA_KINDS, KINDS
 
     faults = []
     for text in fault or []:
@@ -262,7 +313,8 @@ def sandbox(
             faults.append(Fault(kind, probability=float(probability or 1)))
         except ValueError:
             raise UsageError(
-                f"'{text}' is no fault: write KIND:PROBABILITY with one of {', '.join(KINDS)}."
+                f"'{text}' is no fault: write KIND:PROBABILITY with one of "
+                f"{', '.join(KINDS + DATA_KINDS)}."
             ) from None
     if now:
         parse_instant(now)
@@ -304,9 +356,9 @@ def bench(
     ] = False,
 ) -> int:
     """Measure speed and memory of each stage beside its floor, in one run."""
-    from benchmarks import daily_job
+    from benchmarks import daily_job, scale
 
-    return daily_job.main(days, write=write)
+    return daily_job.main(days, write=write) or scale.main(days, write=write)
 
 
 app.add_typer(look.app)

@@ -10,11 +10,12 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 
-from domain.ledger import Events, Grid
+from domain.ledger import Events, Grid, Rows
 from job import EXIT_CODES, all_settings
 from products import PRODUCTS
 from sources import DATASETS
 from sources.dataset import Dataset
+from sources.elexon_codes import GROUP
 from utils import PROJECT
 
 
@@ -28,16 +29,38 @@ def datasets() -> str:
             d.provider.title,
             ", ".join(d.groups),
             f"{d.available_from:%Y}",
+            _cadence(d),
             _completeness(d),
             _span(d.lag),
             ", ".join(f"D+{after.days}" for after in d.revisions) or "none",
+            f"{d.rows_a_day:,}",
+            f"[{d.provider.key}](#licences)",
         )
         for d in DATASETS
+        if GROUP not in d.groups
     ]
+    generated = ", ".join(f"`{d.key}`" for d in DATASETS if GROUP in d.groups)
     header = (
-        "key", "aliases", "what", "provider", "groups", "from", "a complete day", "lag", "asked again",
+        "key", "aliases", "what", "provider", "groups", "from", "cadence", "a complete day", "lag",
+        "asked again", "rows a day", "attribution",
     )  # fmt: skip
-    return _table(header, rows)
+    more = (
+        f"\nElexon's other datasets go by their codes (group `{GROUP}`; any number of rows a day, columns "
+        f"as published, units not stated): {generated}.\n"
+    )
+    return _table(header, rows) + more
+
+
+def _cadence(dataset: Dataset) -> str:
+    rule = dataset.completeness
+    if not dataset.table.time:
+        return "as it stands"
+    if isinstance(rule, Grid):
+        seconds = int(rule.cadence.total_seconds())
+        return f"{seconds} s" if seconds < 60 else f"{seconds // 60} min"
+    if isinstance(rule, Rows):
+        return "daily"
+    return "events" if isinstance(rule, Events) else "as the source has it"
 
 
 def _completeness(dataset: Dataset) -> str:
@@ -45,6 +68,8 @@ def _completeness(dataset: Dataset) -> str:
     per = f" for each {rule.series} seen" if rule.series else ""
     if isinstance(rule, Events):
         return "any number of rows"
+    if isinstance(rule, Rows):
+        return f"at least {rule.least} row{'s' * (rule.least > 1)}"
     if isinstance(rule, Grid):
         return f"{timedelta(days=1) // rule.cadence} rows{per}"
     return f"every moment covered{per}"
@@ -52,6 +77,8 @@ def _completeness(dataset: Dataset) -> str:
 
 def _span(span: timedelta) -> str:
     minutes = span // timedelta(minutes=1)
+    if minutes and minutes % 1440 == 0:
+        return f"{minutes // 1440} d"
     return f"{minutes // 60} h" if minutes % 60 == 0 else f"{minutes} min"
 
 

@@ -82,7 +82,8 @@ def sandbox_settings() -> Iterator[dict[str, str]]:
     process.start()
     try:
         # The rate is politeness towards a provider; here it would be all that is measured.
-        yield {**ours.recv(), "ELEXON_REQUESTS_PER_S": "1000"}
+        unhurried = {f"{name}_REQUESTS_PER_S": "1000" for name in ("ELEXON", "CARBON_INTENSITY")}
+        yield {**ours.recv(), **unhurried}
     finally:
         process.terminate()
         process.join()
@@ -105,9 +106,9 @@ def printed_by(show: Callable[[], None]) -> str:
     return paper.getvalue()
 
 
-def record(name: str, printed: str) -> None:
-    """Put figures between the marks of that name in docs/performance.md, with day and machine."""
-    path = PROJECT / "docs" / "performance.md"
+def record(name: str, printed: str, page: str = "performance.md") -> None:
+    """Put figures between the marks of that name in a page of docs/, with day and machine."""
+    path = PROJECT / "docs" / page
     machine = f"{os.cpu_count()} cores, Python {platform.python_version()}"
     figures = f"{date.today().isoformat()}, {machine}, one run:\n\n```\n{printed}```\n"
     marked = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)

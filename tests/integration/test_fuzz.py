@@ -24,7 +24,8 @@ from domain.errors import GridledgerError
 from domain.tables import Conformed, conform
 from domain.zones import MARKET_CLOCK
 from sandbox.entsoe import Platform
-from sources.elexon import FREQUENCY, WIND_SOLAR, read_rows
+from sources.elexon import FREQUENCY, WIND_SOLAR
+from sources.elexon_rows import JsonRows
 from sources.entsoe import GENERATION, LOAD, PRICES, generation_rows, load_rows, price_rows
 from sources.entsoe_xml import Document, _Reader, expand, parse
 from tests.integration.conftest import PROJECT, instant
@@ -321,9 +322,9 @@ def test_what_is_not_spoilt_is_read() -> None:
         assert not isinstance(outcome(parse, body), str)
     assert sum(len(p.positions) for s in parse(XML["generation"]).series for p in s.periods) > 20
     for table, body in JSON.values():
-        assert len(read_rows(table, body, "here").frame) == len(re.findall(b"Time", body)) // (
-            1 if table is FREQUENCY else 2
-        )
+        assert len(JsonRows("").rows(table, body, "here").frame) == len(
+            re.findall(b"Time", body)
+        ) // (1 if table is FREQUENCY else 2)
 
 
 @CI
@@ -376,7 +377,7 @@ def json_bodies() -> st.SearchStrategy[tuple[str, bytes]]:
 
 def assert_rows_or_refused(name: str, body: bytes) -> None:
     table = JSON[name][0]
-    found = outcome(read_rows, table, body, "a spoilt answer")
+    found = outcome(JsonRows("").rows, table, body, "a spoilt answer")
     if isinstance(found, Conformed):
         assert not found.frame.duplicated(list(table.key)).any()
         for column in table.columns:
@@ -492,11 +493,12 @@ import resource, sys, time
 sys.path.insert(0, sys.argv[1])
 from domain.errors import GridledgerError
 from domain.zones import MARKET_CLOCK
-from sources.elexon import FREQUENCY, read_rows
+from sources.elexon import FREQUENCY
+from sources.elexon_rows import JsonRows
 from sources.entsoe import GENERATION, LOAD, PRICES, generation_rows, load_rows, price_rows
 from sources.entsoe_xml import parse
 import msgspec, numpy, pandas, pyarrow
-read_rows(FREQUENCY, b'[]', 'warm')
+JsonRows("").rows(FREQUENCY, b'[]', 'warm')
 body = sys.stdin.buffer.read()
 status = open('/proc/self/status').read()
 now = int(status.split('VmSize:')[1].split()[0]) * 1024
@@ -504,7 +506,7 @@ resource.setrlimit(resource.RLIMIT_AS, (now + 768 * 2**20,) * 2)
 begin = time.perf_counter()
 try:
     if sys.argv[2] == 'json':
-        read_rows(FREQUENCY, body, 'a bomb')
+        JsonRows("").rows(FREQUENCY, body, 'a bomb')
     else:
         found = parse(body)
         load_rows(found, 'FR')

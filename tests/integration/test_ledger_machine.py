@@ -36,7 +36,7 @@ from domain.ledger import Grid
 from domain.tables import Column, Table, conform
 from domain.windows import Window
 from sources.dataset import Answer, Dataset
-from sources.elexon import ELEXON
+from sources.elexon_rows import ELEXON
 from stores.sqlite import SqliteStore
 from tests.integration.conftest import rows_of
 from utils import load_settings

@@ -20,7 +20,8 @@ from domain.errors import BrokenAnswer, Refused, Unreachable
 from domain.windows import Window
 from sandbox import Fault, Sandbox
 from sandbox.faults import KINDS, FaultChooser
-from sources.elexon import DATASETS, ELEXON
+from sources.elexon import DATASETS
+from sources.elexon_rows import ELEXON
 from sources.transport import ATTEMPTS, Client
 from tests.integration.conftest import (
     World,
@@ -413,7 +414,8 @@ def test_closed_port_is_given_up_after_three_requests(world: World, impatient: N
     assert time.monotonic() - begin < 5.0
     assert report.exit_code == 1
     assert report.requests == 3 * ATTEMPTS  # of fifteen windows
-    assert len(report.failures) == 15
+    assert len(report.failures) == 4  # three that failed, and once that it was given up
+    assert report.fetched[0].given_up == 12
     assert len(report.holes) == 30
     assert set(world.states("frequency").values()) == {"failed"}
     assert len(world.states("frequency")) == 30

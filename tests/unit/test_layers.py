@@ -17,8 +17,8 @@ LAYERS = {
     3: ("read_files",),
     4: ("fetch_data", "process_data"),
     5: (
-        "main", "job", "look", "doctor", "check_samples", "checks", "reference", "console",
-        "dashboard", "streamlit_app", "benchmarks",
+        "main", "job", "look", "doctor", "validate_schema", "check_samples", "checks", "reference", "console",
+        "backfill", "holes", "validate_schema", "dashboard", "streamlit_app", "benchmarks",
     ),
 }  # fmt: skip
 LAYER_OF = {unit: layer for layer, units in LAYERS.items() for unit in units}

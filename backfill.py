@@ -1,0 +1,164 @@
+"""Years in one command, and holes mended: ``backfill`` and ``repair``, with the products that follow."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+import console
+import fetch_data
+import process_data
+from domain.settlement import ONE_DAY, days_window, settlement_date
+from domain.windows import Window
+from job import Job, Report
+from products.product import Product
+from sources.dataset import Dataset
+from utils import log
+
+if TYPE_CHECKING:
+    from fetch_data import Fetched, FetchReport, Wanted
+
+# How often a log that nobody watches is told.
+TELL_EVERY_S = 30.0
+
+
+def repair(job: Job, keys: list[str], first: date | None, last: date | None) -> Report:
+    """Ask for exactly the holes, and for what the revision schedule says is due.
+
+    Between ``first`` and ``last``; without them between the first and the last day that the ledger
+    knows of each dataset. Holes are asked at once, however often they were asked before.
+    """
+    wanted = [
+        (dataset, scope, days_window(first or known[0], last or known[1]))
+        for dataset, scope, known in _known(job, keys)
+        if (first or known[0]) <= (last or known[1])
+    ]
+    return _fetch_and_follow(job, wanted, by_name=True)
+
+
+def backfill(job: Job, keys: list[str], first: date, last: date | None) -> Report:
+    """Ask for all days from ``first`` to ``last`` (yesterday) that the ledger does not know.
+
+    What was answered in part or without rows is left to its schedule, so that a second run makes no
+    request; ``repair`` asks for it at once.
+    """
+    end = last or settlement_date(job.now) - ONE_DAY
+    window = days_window(first, end)
+    datasets = fetch_data.find_datasets(keys or job.settings["DATASETS"])
+    wanted = fetch_data.each_scope(datasets, job.settings, lambda *_: window)
+    return _fetch_and_follow(job, wanted, by_name=False)
+
+
+def _known(job: Job, keys: list[str]) -> Iterator[tuple[Dataset, str, tuple[date, date]]]:
+    """Datasets and scopes that the ledger knows, with the first and the last day of each."""
+    for dataset in fetch_data.find_datasets(keys or job.settings["DATASETS"]):
+        for scope in dataset.scopes(job.settings):
+            known = job.store.known_days(dataset.key, scope)
+            if known:
+                yield dataset, scope, known
+
+
+def _fetch_and_follow(job: Job, wanted: list[Wanted], *, by_name: bool) -> Report:
+    """Fetch, then compute and publish the days of products that are missing or stale by it."""
+    with meter() as progress:
+        done = fetch_data.fetch_windows(
+            wanted, job.store, job.settings, job.now, by_name=by_name, progress=progress
+        )
+    processed = process_data.process_windows(
+        list(_followers(job, done)), job.store, job.settings, job.now
+    )
+    report = Report(done.fetched, processed, done.requests)
+    report.list_holes(job.now)
+    return report
+
+
+def _followers(job: Job, done: FetchReport) -> Iterator[tuple[Product, Window]]:
+    """The daily products of what was fetched, each with the span of days that it may concern."""
+    for product in process_data.find_products(job.settings["PRODUCTS"]):
+        spans = [part.window for part in done.fetched if part.dataset.key in product.inputs]
+        if spans:
+            yield product, Window(min(s.start for s in spans), max(s.end for s in spans))
+
+
+# --- progress -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Gauge:
+    """How far a dataset is, and how long it still takes."""
+
+    key: str
+    done: int
+    windows: int
+    rows: int
+    requests: int
+    megabytes: float
+    rows_per_s: float
+    left_s: float
+
+    HEADER = ("dataset", "windows", "rows", "requests", "MB", "rows/s", "time left")
+
+    def cells(self) -> list[str]:
+        left = f"{int(self.left_s // 3600)}:{int(self.left_s // 60 % 60):02}:{int(self.left_s % 60):02}"
+        return [
+            self.key,
+            f"{self.done}/{self.windows}",
+            f"{self.rows:,}",
+            f"{self.requests:,}",
+            f"{self.megabytes:.1f}",
+            f"{self.rows_per_s:,.0f}",
+            left,
+        ]
+
+
+class Meter:
+    """Told of every window that is done; keeps a gauge a dataset and shows them now and then."""
+
+    def __init__(self, show: Callable[[list[Gauge]], None], every_s: float) -> None:
+        self._show = show
+        self._every_s = every_s
+        self._begin = self._shown = time.monotonic()
+        self._parts: dict[str, Fetched] = {}
+
+    def __call__(self, done: int, total: int, part: Fetched) -> None:
+        self._parts[part.key] = part
+        if done == total or time.monotonic() - self._shown >= self._every_s:
+            self._shown = time.monotonic()
+            self._show([self._gauge(each) for each in self._parts.values()])
+
+    def _gauge(self, part: Fetched) -> Gauge:
+        elapsed = max(time.monotonic() - self._begin, 1e-3)
+        return Gauge(
+            part.key,
+            part.done,
+            part.windows,
+            part.changed,
+            part.requests,
+            part.bytes / 1e6,
+            part.changed / elapsed,
+            elapsed / part.done * (part.windows - part.done),
+        )
+
+
+@contextlib.contextmanager
+def meter() -> Iterator[Meter]:
+    """A live table on a terminal, lines of the log elsewhere."""
+    if not sys.stderr.isatty():
+        yield Meter(_tell, TELL_EVERY_S)
+        return
+    with console.live(Gauge.HEADER) as show:
+        yield Meter(lambda gauges: show([gauge.cells() for gauge in gauges]), 0.5)
+
+
+def _tell(gauges: list[Gauge]) -> None:
+    for gauge in gauges:
+        if gauge.done < gauge.windows or gauge.windows == 1:
+            log.info(
+                "progress: %s",
+                ", ".join(map(" ".join, zip(Gauge.HEADER, gauge.cells(), strict=True))),
+            )
