@@ -11,16 +11,21 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from domain.errors import GridledgerError, UsageError
-from domain.tables import Column, Conformed, conform
+from domain.errors import GridledgerError, SchemaError, UsageError
+from domain.tables import SETTLEMENT, Column, Conformed, conform
 from domain.windows import Window, format_instant
 from domain.zones import MARKET_CLOCK
 from fetch_data import find_datasets
 from products import average_power
+from sources import carbon_intensity, neso_forecasts
+from sources.carbon_intensity import Path as CarbonPath
 from sources.dataset import Dataset
 from sources.elexon_rows import IGNORED, JsonRows
 from sources.entsoe import Item
 from sources.entsoe_xml import ACKNOWLEDGEMENT, Document, Period, expand, parse
+from sources.neso_files import CsvFile
+from sources.neso_packages import Resource, read_listing
+from sources.neso_rows import CsvFiles
 
 if TYPE_CHECKING:
     pass
@@ -114,8 +119,8 @@ def _lost(
     for frame in (ours.frame, ours.older):
         for row in frame.to_dict("records"):
             found[tuple(_canonical(read, c, row[c.name]) for c in columns)] += 1
-    for row in given - found:
-        yield f"not given back: {dict(zip((c.spelling for c in columns), row, strict=True))}"
+    for values in given - found:
+        yield f"not given back: {dict(zip((c.spelling for c in columns), values, strict=True))}"
 
 
 def _canonical(read: JsonRows, column: Column, value: Any) -> Any:
@@ -129,6 +134,95 @@ def _canonical(read: JsonRows, column: Column, value: Any) -> Any:
     if column.spelling in read.nested:
         return json.dumps(json.loads(value) if isinstance(value, str) else value, sort_keys=True)
     return float(value) if column.dtype in ("float", "int") else value
+
+
+def neso_file(path: Path) -> Iterator[Verdict]:
+    """A recorded forecast of embedded wind and solar: every number of every line must come out."""
+    table, files = neso_forecasts.EMBEDDED_FORECASTS, CsvFiles(lambda *_: ())
+    resource = Resource("", neso_forecasts.CURRENT, "", ANY_DAY)
+    with path.open("rb") as recorded:
+        read = [(CsvFile(recorded, path.name), resource, neso_forecasts.CURRENT_FORM)]
+        day = Window(ANY_DAY, ANY_DAY + timedelta(days=1))
+        found = files.rows(table, read, day, path.name)
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    given = [tuple(_as_number(value) for value in row.values()) for row in rows]
+    spellings = {c.spelling: c.name for c in table.columns}
+    ours = [
+        (
+            f"{row['period_end']:%Y-%m-%dT00:00:00}",
+            f"{row['period_end']:%H:%M}",
+            f"{row['settlement_date']:%Y-%m-%dT%H:%M:%S}",
+            *(float(row[spellings[name]]) for name in list(rows[0])[3:]),
+        )
+        for row in found.frame.to_dict("records")
+    ]
+    if sorted(given) != sorted(ours) or found.unknown or found.strange:
+        odd = "; ".join([*found.unknown, *found.strange])
+        yield Verdict(path.name, WRONG, odd or "lines or values went missing")
+    else:
+        yield Verdict(path.name, READ, f"{len(rows)} lines of embedded_forecasts, every value kept")
+
+
+def _as_number(text: str) -> str | float:
+    return float(text) if _is_number(text) else text
+
+
+def neso_listing(path: Path) -> Iterator[Verdict]:
+    """A recorded package: every CSV file of it must be listed, with its address and time."""
+    body = path.read_bytes()
+    listed = json.loads(body)["result"]
+    files = [each for each in listed["resources"] if each["format"] == "CSV"]
+    given = [(e["id"], e["name"], e["url"], e["last_modified"][:19] + "Z") for e in files]
+    ours = [
+        (each.id, each.name, each.url, format_instant(each.modified) if each.modified else "")
+        for each in read_listing(body, listed["name"])
+    ]
+    detail = (
+        f"{len(files)} of {len(listed['resources'])} resources of {listed['name']} are CSV files"
+    )
+    yield Verdict(path.name, READ if given == ours else WRONG, detail)
+
+
+def carbon_body(path: Path) -> Iterator[Verdict]:
+    """One recorded answer of the Carbon Intensity API: every value of every row must come out."""
+    body = path.read_bytes()
+    answer = json.loads(body)
+    given = Counter(_carbon_values(answer.get("data", [])))
+    regions = "regions" in str(body[:4000])
+    (dataset,) = find_datasets(["carbon_regional" if regions else "carbon_intensity"])
+    assert isinstance(dataset.read, CarbonPath)
+    try:
+        columns = dataset.read.columns(dataset.table, body, path.name)
+    except SchemaError as trouble:
+        yield Verdict(path.name, REFUSED if "error" in answer else WRONG, str(trouble))
+        return
+    read = conform(dataset.table, columns, path.name, carbon_intensity.IGNORED)
+    found: Counter[tuple[str, Any, str, Any]] = Counter()
+    for row in read.frame.to_dict("records"):
+        start = f"{row['period_start']:%Y-%m-%dT%H:%MZ}"
+        for column in dataset.table.columns:
+            value = row[column.name]
+            if column.name in ("period_start", *SETTLEMENT) or value is None or value != value:
+                continue
+            found[(start, row.get("region_id"), column.spelling, value)] += 1
+    lost = [*(given - found), *(found - given)]
+    if lost or read.unknown:
+        yield Verdict(path.name, WRONG, f"not given back: {lost[:3]} {' '.join(read.unknown)}")
+    else:
+        yield Verdict(path.name, READ, f"{len(read.frame)} rows of {dataset.key}, every value kept")
+
+
+def _carbon_values(data: list[dict[str, Any]]) -> Iterator[tuple[str, Any, str, Any]]:
+    """Start, region, field and value of everything that an answer says, with plain loops."""
+    for period in data:
+        for part in period.get("regions", [period]):
+            region = part.get("regionid")
+            named = {n: part[n] for n in ("regionid", "dnoregion", "shortname") if n in part}
+            mix = {share["fuel"]: share["perc"] for share in part.get("generationmix", [])}
+            for name, value in (named | part["intensity"] | mix).items():
+                if value is not None:
+                    yield period["from"], region, name, value
 
 
 def entsoe_document(path: Path) -> Iterator[Verdict]:
@@ -280,5 +374,8 @@ def recorded_hour(path: Path) -> Iterator[Verdict]:
 CHECKS: tuple[tuple[str, Callable[[Path], Iterator[Verdict]]], ...] = (
     ("elexon/*.json", elexon_body),
     ("entsoe/**/*.xml", entsoe_document),
+    ("neso/*.csv", neso_file),
+    ("neso/*.json", neso_listing),
+    ("carbon_intensity/*.json", carbon_body),
     ("gb/gb_london_1s_one_hour.csv", recorded_hour),
 )

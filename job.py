@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 import console
@@ -261,9 +261,7 @@ def summarise(report: Report) -> None:
     rows += [_line(part.product.key, part, part.rows) for part in report.processed]
     header = ("key", "days", "rows", "new", "coverage", "state", "seconds")
     console.show("Datasets and products", header, rows)
-    notes = {e.note for part in report.fetched for e in part.entries.values() if e.note}
-    told = {e.note for part in report.fetched for e in part.entries.values() if part.failures}
-    attention = [*report.failures, *_given_up(report), *report.holes, *sorted(notes - told)]
+    attention = [*report.failures, *_given_up(report), *report.holes, *_notes(report)]
     attention += [
         f"{path.name} is held open: its new content is beside it"
         for part in report.processed
@@ -277,6 +275,18 @@ def summarise(report: Report) -> None:
         console.say(f"! {line}")
     if len(attention) > 20:
         console.say(f"! and {len(attention) - 20} more, in the log")
+
+
+def _notes(report: Report) -> Iterator[str]:
+    """What was odd, once for all the days of a dataset that it concerns."""
+    for part in report.fetched:
+        days: dict[str, list[date]] = {}
+        for day, entry in part.entries.items() if not part.failures else ():
+            if entry.note:
+                days.setdefault(entry.note, []).append(day)
+        for note, listed in days.items():
+            more = f" and {len(listed) - 1} more days" if len(listed) > 1 else ""
+            yield f"{part.key} {min(listed)}{more}: {note}"
 
 
 def _given_up(report: Report) -> Iterator[str]:

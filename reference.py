@@ -59,7 +59,7 @@ def _cadence(dataset: Dataset) -> str:
         seconds = int(rule.cadence.total_seconds())
         return f"{seconds} s" if seconds < 60 else f"{seconds // 60} min"
     if isinstance(rule, Rows):
-        return "daily"
+        return "daily" if rule.least == 1 else f"{rule.least} a day"
     return "events" if isinstance(rule, Events) else "as the source has it"
 
 
@@ -69,7 +69,7 @@ def _completeness(dataset: Dataset) -> str:
     if isinstance(rule, Events):
         return "any number of rows"
     if isinstance(rule, Rows):
-        return f"at least {rule.least} row{'s' * (rule.least > 1)}"
+        return f"at least {rule.least} row{'s' * (rule.least > 1)}{per}"
     if isinstance(rule, Grid):
         return f"{timedelta(days=1) // rule.cadence} rows{per}"
     return f"every moment covered{per}"

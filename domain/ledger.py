@@ -207,7 +207,7 @@ class Events:
 
 @dataclass(frozen=True)
 class Rows:
-    """At least so many rows a settlement day, however long it is."""
+    """At least so many rows a settlement day, however long it is, in each series seen."""
 
     least: int = 1
     series: str = ""
@@ -216,10 +216,12 @@ class Rows:
     sure_early: bool = False
 
     def expected(self, window: Window, tallies: Mapping[str, Tally]) -> int:
-        return max(self.least, sum(tally.rows for tally in tallies.values()))
+        least = self.least * max(len(tallies), 1)
+        return max(least, sum(tally.rows for tally in tallies.values()))
 
     def coverage(self, window: Window, tallies: Mapping[str, Tally]) -> float:
-        return min(sum(tally.rows for tally in tallies.values()) / self.least, 1.0)
+        held = sum(min(tally.rows, self.least) for tally in tallies.values())
+        return held / (self.least * max(len(tallies), 1))
 
 
 def answered(

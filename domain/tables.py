@@ -255,10 +255,10 @@ def as_arrow(table: Table, data: Any, where: str) -> pa.Table:
             else:
                 arrays[name] = pa.array(values, from_pandas=isinstance(values, pd.Series))
         except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-            raise _misfit(table, declared[name], values, where) from None
+            raise misfit(table, declared[name], values, where) from None
         flag = declared[name].dtype == "flag"
         if isinstance(values, list) and not flag and bool in set(map(type, values)):
-            raise _misfit(table, declared[name], values, where)  # Arrow would take true for 1
+            raise misfit(table, declared[name], values, where)  # Arrow would take true for 1
     return pa.table(arrays)
 
 
@@ -292,14 +292,14 @@ def _cast(table: Table, column: Column, values: pa.ChunkedArray, where: str) -> 
         "text": text,
     }[column.dtype]
     if not fits and not pa.types.is_null(kind):
-        raise _misfit(table, column, values.to_pylist(), where)
+        raise misfit(table, column, values.to_pylist(), where)
     try:
         if column.dtype == "time":
             cast = _to_the_second(_as_utc(values), exact=column.name in table.key)
         else:
             cast = values.cast(_arrow_type(column.dtype))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        raise _misfit(table, column, values.to_pylist(), where) from None
+        raise misfit(table, column, values.to_pylist(), where) from None
     if cast.null_count and not column.optional:
         raise SchemaError(
             f"{table.name}.{column.name}: empty in {cast.null_count} of {len(cast)} rows of {where}, "
@@ -346,7 +346,8 @@ def _to_the_second(values: pa.ChunkedArray, *, exact: bool) -> pa.ChunkedArray:
     return values
 
 
-def _misfit(table: Table, column: Column, values: Iterable[Any], where: str) -> SchemaError:
+def misfit(table: Table, column: Column, values: Iterable[Any], where: str) -> SchemaError:
+    """What is said of the first of some values that does not fit its column."""
     exact = column.name in table.key
     sample = next((value for value in values if not _fits(column.dtype, value, exact)), None)
     return SchemaError(

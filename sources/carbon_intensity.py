@@ -254,7 +254,11 @@ def _settlement(starts: list[Any]) -> dict[str, pd.Series]:
     import pandas as pd
 
     try:
-        return settlement_columns(pd.Series(pd.to_datetime(starts, utc=True))) if starts else {}
+        return (
+            settlement_columns(pd.Series(pd.to_datetime(starts, utc=True, format="ISO8601")))
+            if starts
+            else {}
+        )
     except (ValueError, TypeError):
         return {}
 

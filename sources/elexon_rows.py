@@ -41,7 +41,7 @@ ELEXON = Provider(
 # Fields that only repeat what was asked for.
 IGNORED = ("dataset",)
 NO_TIME = timedelta(0)
-_SECOND = timedelta(seconds=1)
+_SECOND, _HOUR = timedelta(seconds=1), timedelta(hours=1)
 _CAP = re.compile(r"must not exceed (\d+) (minute|hour|day)")
 
 # Makes a column of the columns that came.
@@ -121,7 +121,7 @@ class JsonRows:
             if cap is None or cap >= window.length:
                 raise
             client.learnt[self.path] = cap
-            note = f"{self.path} allows only {cap} at once: asked in narrower windows"
+            note = f"{self.path} allows only {cap / _HOUR:g} h at once: asked in narrower windows"
             for narrower in split_window(window, cap):
                 for rows, body, _ in self._ask(dataset, narrower, client, where):
                     yield rows, body, note

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from domain.errors import BrokenAnswer, Refused, SchemaError
 from domain.ledger import Span
+from domain.settlement import days_in, days_window
 from domain.tables import Column, Table, conform
 from domain.windows import Window
 from domain.zones import MARKET_CLOCK, ZONES
@@ -74,13 +75,15 @@ _TOO_WIDE = re.compile(
 class Item:
     """How one data item is asked for: its codes, and which parameters hold the zone.
 
-    ``rows`` turns the series of a document into columns of the table.
+    ``rows`` turns the series of a document into columns of the table. Where ``whole_days``, an answer
+    brings every market day that the window touches as a whole.
     """
 
     document_type: str
     zone_parameters: tuple[str, ...]
     rows: Callable[[Document, str], dict[str, Any]]
     extra: tuple[tuple[str, str], ...] = ()
+    whole_days: bool = False
 
     def __call__(self, dataset: Dataset, scope: str, window: Window, client: Client) -> Answer:
         import pandas as pd
@@ -90,7 +93,9 @@ class Item:
         frames = [pd.DataFrame(part.columns) for part in parts if part.columns]
         data: Any = pd.concat(frames) if frames else {c.spelling: [] for c in dataset.table.columns}
         rows = conform(dataset.table, data, where, later_wins=True)
-        kept, stray = keep_window(dataset.table, rows, window, where)
+        days = days_in(window, MARKET_CLOCK)
+        asked = days_window(days[0], days[-1], MARKET_CLOCK) if self.whole_days else window
+        kept, stray = keep_window(dataset.table, rows, window, where, asked)
         return Answer(kept, stray, sum(p.bytes for p in parts), any(p.synthetic for p in parts))
 
     def _pieces(
@@ -138,11 +143,13 @@ def _reason(body: bytes) -> str:
 def _slots(series: Iterable[Series], value: str) -> dict[str, Any]:
     """All slots of some series: period_start, resolution_s, the value, and which series it was.
 
-    Slots without a value are left out.
+    Slots without a value are left out. What else points hold becomes an empty column of that name,
+    for ``conform`` to tell.
     """
     import numpy as np
 
     starts, seconds, values, owner = [], [], [], []
+    others: set[str] = set()
     total = 0
     for number, one in enumerate(series):
         for period in one.periods:
@@ -159,6 +166,7 @@ def _slots(series: Iterable[Series], value: str) -> dict[str, Any]:
                 raise SchemaError(
                     f"the document holds more than {MOST_SLOTS_IN_ALL} slots: it was not read."
                 )
+            others |= set(period.values) - {value}
             known = ~np.isnan(slots.values[value])
             starts.append(slots.start_s[known])
             seconds.append((slots.end_s - slots.start_s)[known])
@@ -171,7 +179,7 @@ def _slots(series: Iterable[Series], value: str) -> dict[str, Any]:
         "resolution_s": np.concatenate(seconds),
         value: np.concatenate(values),
         "series": np.concatenate(owner),
-    }
+    } | {name: np.full(sum(map(len, starts)), None) for name in others}
 
 
 def load_rows(document: Document, scope: str) -> dict[str, Any]:
@@ -191,7 +199,9 @@ def generation_rows(document: Document, scope: str) -> dict[str, Any]:
     import numpy as np
     import pandas as pd
 
+    key = ["period_start", "psr_type", "resolution_s"]
     sides = {}
+    others: set[str] = set()
     types = sorted({s.fields.get("MktPSRType/psrType", "") for s in document.series})
     for side, direction in (("generation", "inBiddingZone"), ("consumption", "outBiddingZone")):
         series = [s for s in document.series if f"{direction}_Domain.mRID" in s.fields]
@@ -199,15 +209,19 @@ def generation_rows(document: Document, scope: str) -> dict[str, Any]:
         if slots:
             places = [types.index(s.fields.get("MktPSRType/psrType", "")) for s in series]
             slots["psr_type"] = np.array(places)[slots.pop("series")]
-            sides[side] = pd.DataFrame(slots).rename(columns={"quantity": side})
+            others |= set(slots) - {*key, "quantity"}
+            sides[side] = pd.DataFrame({name: slots[name] for name in (*key, "quantity")}).rename(
+                columns={"quantity": side}
+            )
     if not sides:
         return {}
-    key = ["period_start", "psr_type", "resolution_s"]
     frames = [frame.drop_duplicates(key, keep="last") for frame in sides.values()]
     both = frames[0] if len(frames) == 1 else frames[0].merge(frames[1], on=key, how="outer")
     both["psr_type"] = np.array(types, dtype=object)[both["psr_type"]]
     both["zone"] = scope
-    return {name: both[name] for name in both.columns}
+    return {name: both[name] for name in both.columns} | {
+        name: np.full(len(both), None) for name in others
+    }
 
 
 def price_rows(document: Document, scope: str) -> dict[str, Any]:
@@ -348,6 +362,7 @@ DATASETS = (
             ("in_Domain", "out_Domain"),
             price_rows,
             (("contract_MarketAgreement.type", "A01"),),
+            whole_days=True,
         ),
         Span("resolution_s", "auction_sequence"),
         timedelta(0),

@@ -334,23 +334,25 @@ class _Reader:
 
 
 def _columns(points: list[dict[str, str]]) -> _Points:
-    """Points as arrays; a value that a point lacks is NaN."""
+    """Points as arrays; a value that a point lacks, and one that nobody expects to be a number, is NaN."""
     import numpy as np
 
     names = dict.fromkeys(name for point in points for name in point if name != "position")
+    number = [name for name in names if all(_is_number(p.get(name, "nan")) for p in points)]
     try:
         positions = np.array([int(point["position"]) for point in points], np.int64)
         values = {
-            name: np.array([float(point.get(name, "nan")) for point in points])
+            name: np.array(
+                [float(p.get(name, "nan")) if name in number else np.nan for p in points]
+            )
             for name in names
-            if all(_is_number(point.get(name, "nan")) for point in points)
         }
     except (KeyError, ValueError, OverflowError) as trouble:
         raise SchemaError(
             f"a Point without a readable position ({trouble}); nothing of the document was stored."
         ) from None
     for name in ("quantity", "price.amount"):
-        if name in names and name not in values:
+        if name in names and name not in number:
             odd = next(p[name] for p in points if not _is_number(p.get(name, "nan")))
             raise SchemaError(
                 f"{name}: {odd!r} is not a number; nothing of the document was stored."

@@ -6,13 +6,12 @@ neither says so. The old ones name the EFA block, by which their clock is checke
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from domain.errors import SchemaError
-from domain.ledger import Tally
+from domain.ledger import Rows
 from domain.settlement import LONDON, ONE_DAY
 from domain.tables import Column, Table
 from domain.windows import Window
@@ -93,25 +92,6 @@ RESPONSE_AUCTIONS = Table(
     key=("delivery_start", "service"),
     time="delivery_start",
 )
-
-
-@dataclass(frozen=True)
-class Blocks:
-    """Six EFA blocks start on every settlement day, clock changes or not, in each service seen."""
-
-    series: str = "service"
-    length: str = ""
-    value: str = ""
-    sure_early: bool = False
-
-    def expected(self, window: Window, tallies: Mapping[str, Tally]) -> int:
-        """Rows that the services seen should have."""
-        return BLOCKS_A_DAY * max(len(tallies), 1)
-
-    def coverage(self, window: Window, tallies: Mapping[str, Tally]) -> float:
-        """Share of them that is there; a service with more fills no other's holes."""
-        held = sum(min(tally.rows, BLOCKS_A_DAY) for tally in tallies.values())
-        return held / self.expected(window, tallies)
 
 
 # --- which files ----------------------------------------------------------------------------------
@@ -265,7 +245,7 @@ DATASETS = (
         table=RESPONSE_AUCTIONS,
         read=CsvFiles(_files, _check_blocks, (*IGNORED, STATED_DATE, STATED_BLOCK, "serviceType")),
         widest=366 * ONE_DAY,
-        completeness=Blocks(),
+        completeness=Rows(BLOCKS_A_DAY, "service"),
         lag=ONE_DAY,
         revisions=(9 * ONE_DAY,),
         available_from=date(2021, 9, 16),

@@ -5,6 +5,7 @@ A resource's address redirects to a presigned one on another host. Nothing is ke
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import tempfile
@@ -69,9 +70,9 @@ def _download(client: Client, dataset: str, resource: Resource) -> CsvFile:
     # Nameless: it is gone with its last user, also when the process is killed.
     file: IO[bytes] = tempfile.TemporaryFile(prefix="gridledger-")  # noqa: SIM115
     try:
-        client.download(dataset, resource.url, file, _refuse_what_is_no_csv)
+        client.download(dataset, resource.url, file, WholeCsv())
         if _starts(file).startswith(b"PK"):
-            file = _unpacked(file, resource.name)
+            file = unpacked(file, resource.name)
         return CsvFile(file, resource.name)
     except OSError as trouble:
         raise SourceError(
@@ -86,13 +87,38 @@ def _starts(file: IO[bytes]) -> bytes:
     return file.read(4096)
 
 
-def _refuse_what_is_no_csv(file: IO[bytes]) -> None:
-    start = _starts(file)
-    if not start.startswith(b"PK") and (start.lstrip().startswith((b"<", b"{")) or not start):
-        raise BrokenAnswer("not a CSV file" if start else "an empty file")
+class WholeCsv:
+    """Whether what was downloaded is a whole CSV file, or an archive; raises BrokenAnswer where not.
+
+    A file that ends within a line was cut, unless it comes like that again.
+    """
+
+    def __init__(self) -> None:
+        self._unended = -1
+
+    def __call__(self, file: IO[bytes]) -> None:
+        start = _starts(file)
+        if not start:
+            raise BrokenAnswer("an empty file")
+        if start.startswith(b"PK"):
+            return
+        if start.lstrip().startswith((b"<", b"{")):
+            raise BrokenAnswer("not a CSV file")
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        file.seek(0)
+        try:
+            while chunk := file.read(2**20):
+                decoder.decode(chunk)
+                start = chunk
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            raise BrokenAnswer("a garbled file") from None
+        if not start.endswith(b"\n") and self._unended != file.tell():
+            self._unended = file.tell()
+            raise BrokenAnswer("a file that ends within a line")
 
 
-def _unpacked(packed: IO[bytes], name: str) -> IO[bytes]:
+def unpacked(packed: IO[bytes], name: str) -> IO[bytes]:
     """The one CSV file in an archive, within a size limit."""
     try:
         with zipfile.ZipFile(packed) as archive:

@@ -16,6 +16,8 @@ from domain.errors import BrokenAnswer, SchemaError
 if TYPE_CHECKING:
     from sources.transport import Client
 
+# As many files an error names.
+NAMED = 20
 K = TypeVar("K", int, tuple[int, int])
 
 
@@ -68,11 +70,14 @@ class Package:
             if key in found:
                 chosen += found[key]
             elif min(found) < key < max(found):
-                raise self._lacks(f"a file of {key}, as of the years around it")
+                shown = str(key) if isinstance(key, int) else f"{key[0]}-{key[1]:02}"
+                raise self._lacks(f"a file of {shown}, as of what lies around it")
         return chosen
 
     def _lacks(self, what: str) -> SchemaError:
-        names = ", ".join(f"'{resource.name}'" for resource in self.resources) or "no CSV file"
+        names = ", ".join(f"'{resource.name}'" for resource in self.resources[:NAMED])
+        more = len(self.resources) - NAMED
+        names = f"{names} and {more} more" if more > 0 else names or "no CSV file"
         return SchemaError(
             f"NESO's package '{self.name}' lacks {what!r}; it has {names}. NESO may have renamed it; "
             "nothing of this window was stored."

@@ -57,11 +57,14 @@ class Upsert:
         history. Stored rows of ``replace`` that ``frame`` does not have go to history too.
         """
         timeless = not self._table.time  # a list as it stands: what it lacks is gone
-        if not timeless and not self._touches_stored(frame[self._table.time], replace):
+        # A key without the time may stand anywhere.
+        by_time = self._table.time in self._table.key
+        if by_time and not self._touches_stored(frame[self._table.time], replace):
             self._db.load(self._name, self._columns, self._rows(frame))
             return frame[self._table.time]
         self._stage(frame)
-        gone = self._retire_vanished(replace) if replace or timeless else []
+        # An empty list is no news: that all of it ended is less likely than a fault.
+        gone = self._retire_vanished(replace) if replace or (timeless and len(frame)) else []
         self._drop_equal()
         if self._table.version:
             self._set_late_ones_aside()

@@ -24,6 +24,7 @@ from sources.elexon import DATASETS
 from sources.elexon_rows import ELEXON
 from sources.transport import ATTEMPTS, Client
 from tests.integration.conftest import (
+    WIND_PATH,
     World,
     csv_files,
     instant,
@@ -419,8 +420,9 @@ def test_closed_port_is_given_up_after_three_requests(world: World, impatient: N
     assert len(report.holes) == 30
     assert set(world.states("frequency").values()) == {"failed"}
     assert len(world.states("frequency")) == 30
-    assert "connection failed" in report.failures[0]
-    assert "given up" in report.failures[-1]
+    # Two that end together may be taken in either order.
+    assert sum("connection failed" in failure for failure in report.failures) == 3
+    assert sum("given up" in failure for failure in report.failures) == 1
 
 
 def test_dead_provider_costs_seconds_with_the_pauses_as_they_are(world: World) -> None:
@@ -570,14 +572,16 @@ def test_wrong_path_is_refused_in_the_providers_words_and_not_retried(world: Wor
         assert "HTTP 404" in world.ledger(key)[DAY]["note"]
 
 
-def test_too_wide_a_window_is_refused_in_the_providers_words(world: World) -> None:
+def test_too_wide_a_window_is_narrowed_to_what_the_provider_names(world: World) -> None:
     client = client_for(world.sandbox.settings()["ELEXON_BASE_URL"], world)
     window = Window(instant("2024-10-01T00:00:00Z"), instant("2024-10-20T00:00:00Z"))
-    with pytest.raises(Refused, match="must not exceed 7 days") as caught:
-        WIND_SOLAR.read(WIND_SOLAR, "", window, client)
-    assert caught.value.status == 400
-    assert b"must not exceed 7 days" in caught.value.body
-    assert len(world.sandbox.requests) == 1
+    answer = WIND_SOLAR.read(WIND_SOLAR, "", window, client)
+    assert [request.status for request in world.sandbox.requests] == [400, 200, 200, 200]
+    assert answer.rows.strange == (
+        f"{WIND_PATH} allows only 168 h at once: asked in narrower windows",
+    )
+    columns = world.sandbox.truth("wind_solar", "2024-10-01T00:00:00Z", "2024-10-20T00:00:00Z")
+    assert len(answer.rows.frame) == len(columns["columns"]["start_time"])
 
 
 @pytest.mark.parametrize("status", [204, 301, 400, 401, 403, 404, 418])
