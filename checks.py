@@ -7,7 +7,7 @@ import sys
 
 from utils import PROJECT
 
-TESTS = ("tests/unit", "tests/integration")
+TESTS = ("tests/unit", "tests/sandbox", "tests/integration")
 # Doctests of the modules whose examples need a store or a server; domain's run among the unit tests.
 DOCTESTS = ("domain", "stores", "storage.py", "fetch_data.py", "process_data.py")
 

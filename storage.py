@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date, datetime, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +30,9 @@ from utils import PROJECT, Setting, folder, load_settings, write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+HOUR = timedelta(hours=1)
 
 
 def store_url(value: str) -> str:
@@ -118,7 +121,7 @@ def write_answer(
                     [
                         *_oddities(answer),
                         *_breaks(dataset, before, tallies),
-                        *_jumps(store, dataset, day),
+                        *_jumps(store, dataset, scope, day),
                     ]
                 ),
             )
@@ -222,20 +225,24 @@ def _breaks(
             yield f"resolution of {name or 'the rows'} changed from {then} s to {present} s"
 
 
-def _jumps(store: SqlStore, dataset: Dataset, day: date) -> Iterator[str]:
-    """Steady quantities whose mean left the day before by more than they ever do."""
+def _jumps(store: SqlStore, dataset: Dataset, scope: str, day: date) -> Iterator[str]:
+    """Quantities that are another than before by more than they ever are, over a day or at its start."""
+    today, yesterday = day_window(day), day_window(day - ONE_DAY)
+    first, last = Window(today.start, today.start + HOUR), Window(today.start - HOUR, today.start)
     for column in dataset.table.columns:
-        if column.steady is None:
-            continue
-        means = [
-            store.mean(dataset.table, column.name, day_window(d)) for d in (day - ONE_DAY, day)
-        ]
-        then, present = (abs(mean or 0.0) for mean in means)
-        if then and present and not 1 / column.steady <= present / then <= column.steady:
-            yield (
-                f"mean {column.name} {present:.4g} against {then:.4g} the day before: has the unit "
-                "changed?"
-            )
+        for factor, now, before, called in (
+            (column.steady, today, yesterday, "the day"),
+            (column.smooth, first, last, "in its first hour, in the hour"),
+        ):
+            if factor is None:
+                continue
+            means = [store.mean(dataset.table, column.name, at, scope) for at in (before, now)]
+            then, present = (abs(mean or 0.0) for mean in means)
+            if then and present and not 1 / factor <= present / then <= factor:
+                yield (
+                    f"mean {column.name} {present:.4g} against {then:.4g} {called} before: has the "
+                    "unit changed?"
+                )
 
 
 def write_product(

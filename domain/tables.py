@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 Dtype = Literal["time", "date", "float", "int", "flag", "text"]
 
 SETTLEMENT = ("settlement_date", "settlement_period")
+# Of a multiple's fraction this much is rounding; one value in so many may be finer than it should be.
+_ROUNDING, _FINER = 1e-4, 10
 _WHAT_FITS = {
     "time": "a time such as 2024-10-27T00:30:00Z (to the second)",
     "date": "a day such as 2024-10-27",
@@ -39,7 +41,10 @@ class Column:
 
     ``bounds`` are what is physically possible: an answer that lies outside for the most part has
     another unit or another sign. ``known`` are the words met so far; another one is worth a look.
-    ``steady`` is the factor by which a day's mean never differs from the day before.
+    ``steady`` is the factor by which a day's mean never differs from the day before, ``smooth`` the one
+    by which the mean of a day's first hour never differs from that of the hour before. ``tick`` is what
+    every value is a multiple of. An ``optional`` column may be empty; where it is always ``sent``, an
+    answer without it is another form of answer.
     """
 
     name: str
@@ -51,6 +56,9 @@ class Column:
     bounds: tuple[float, float] | None = None
     known: tuple[str, ...] = ()
     steady: float | None = None
+    smooth: float | None = None
+    tick: float | None = None
+    sent: bool = False
 
     @property
     def spelling(self) -> str:
@@ -133,7 +141,7 @@ def conform(
     for column in table.columns:
         if column.spelling in arrow.column_names:
             arrays.append(_cast(table, column, arrow.column(column.spelling), where))
-        elif column.optional:
+        elif column.optional and not (column.sent and arrow.num_rows):
             arrays.append(pa.nulls(arrow.num_rows, _arrow_type(column.dtype)))
         else:
             near = f"; it has {', '.join(unknown)}, which nobody declared" if unknown else ""
@@ -150,7 +158,7 @@ def conform(
 
 
 def _strange(table: Table, column: Column, cast: pa.Table, where: str) -> Iterator[str]:
-    """Values outside a column's bounds and words that it never held; most outside is an error."""
+    """Values outside a column's bounds or between its ticks, and new words; most outside is an error."""
     import pyarrow.compute as pc
 
     values = cast.column(column.name)
@@ -167,6 +175,16 @@ def _strange(table: Table, column: Column, cast: pa.Table, where: str) -> Iterat
             yield (
                 f"{column.name} outside {low:g} to {high:g} {column.unit} in {len(beyond)} rows, such as "
                 f"{beyond[0].as_py()!r}"
+            )
+    if column.tick:
+        multiples = pc.divide(values, column.tick)
+        finer = values.filter(
+            pc.greater(pc.abs(pc.subtract(multiples, pc.round(multiples))), _ROUNDING)
+        )
+        if _FINER * len(finer) > len(values) - values.null_count:
+            yield (
+                f"{column.name} finer than {column.tick:g} {column.unit} in {len(finer)} rows, such as "
+                f"{finer[0].as_py()!r}: has the unit changed?"
             )
     if column.known:
         new = set(pc.unique(values).to_pylist()) - {*column.known, None}

@@ -51,9 +51,13 @@ T = TypeVar("T", dict[str, Any], list[Row])
 # --- tables ---------------------------------------------------------------------------------------
 
 
-def _intensity(name: str, meaning: str, source: str, *, optional: bool) -> Column:
+def _intensity(
+    name: str, meaning: str, source: str, *, optional: bool, smooth: float | None = None
+) -> Column:
     bounds = (0.0, 1_500.0)
-    return Column(name, "float", "gCO2/kWh", meaning, source, optional=optional, bounds=bounds)
+    return Column(
+        name, "float", "gCO2/kWh", meaning, source, optional=optional, bounds=bounds, smooth=smooth
+    )
 
 
 def _share(name: str, meaning: str, source: str, *, optional: bool = False) -> Column:
@@ -71,7 +75,9 @@ CARBON = Table(
     name="carbon_intensity",
     columns=(
         PERIOD_START,
-        _intensity("forecast_gco2_per_kwh", "Last forecast", "forecast", optional=False),
+        _intensity(
+            "forecast_gco2_per_kwh", "Last forecast", "forecast", optional=False, smooth=1.5
+        ),
         _intensity("actual_gco2_per_kwh", "Estimate afterwards", "actual", optional=True),
         Column("index", "text", "", "Band, whose bounds fall over the years", "index", known=INDEX),
         *SETTLED,

@@ -61,6 +61,7 @@ WIND_SOLAR = Table(
             "Mean generation in the period, metered or estimated",
             "quantity",
             bounds=(0.0, 60_000.0),
+            tick=0.001,  # kilowatts
         ),
         Column(
             "business_type",
@@ -138,6 +139,7 @@ DEMAND_OUTTURN = Table(
             "Initial national demand outturn (INDO): without station load, pumping and exports",
             "initialDemandOutturn",
             optional=True,
+            sent=True,
             bounds=(5_000.0, 80_000.0),
             steady=1.8,
         ),
@@ -148,6 +150,7 @@ DEMAND_OUTTURN = Table(
             "Initial transmission system demand outturn (ITSDO): with them",
             "initialTransmissionSystemDemandOutturn",
             optional=True,
+            sent=True,
             bounds=(5_000.0, 80_000.0),
             steady=1.8,
         ),
@@ -164,6 +167,7 @@ DEMAND_OUTTURN = Table(
     ),
     key=("period_start",),
     time="period_start",
+    version="publish_time",
 )
 
 SYSTEM_WARNINGS = Table(
@@ -303,7 +307,6 @@ DATASETS = (
     ),
     Dataset(
         key="demand_outturn",
-        aliases=("demand",),
         title="Initial demand outturn, national and transmission system, half-hourly",
         provider=ELEXON,
         table=DEMAND_OUTTURN,

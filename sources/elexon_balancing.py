@@ -25,6 +25,9 @@ SETTLEMENT_RUNS = (7 * DAY, 30 * DAY, 60 * DAY, 130 * DAY, 230 * DAY, 440 * DAY)
 PRICE_BOUNDS = (-3_000.0, 10_000.0)
 _MADE_START = Column("period_start", "time", "UTC", "Start of the settlement period")
 
+# Energy that raises output is counted +, what lowers it -; none of it exceeds what the system has.
+BOUGHT, SOLD = (0.0, 30_000.0), (-30_000.0, 0.0)
+
 # Which unit, on its two names.
 NATIONAL_GRID_UNIT = Column(
     "national_grid_bm_unit", "text", "", "BM unit, NESO's name", "nationalGridBmUnit"
@@ -32,12 +35,23 @@ NATIONAL_GRID_UNIT = Column(
 ELEXON_UNIT = Column("bm_unit", "text", "", "BM unit, Elexon's name", "bmUnit", optional=True)
 
 
-def _mwh(name: str, meaning: str, source: str, *, optional: bool = True) -> Column:
-    return Column(name, "float", "MWh", meaning, source, optional=optional)
+def _mwh(
+    name: str,
+    meaning: str,
+    source: str,
+    *,
+    optional: bool = True,
+    bounds: tuple[float, float] | None = None,
+) -> Column:
+    return Column(name, "float", "MWh", meaning, source, optional=optional, bounds=bounds)
 
 
-def _gbp_per_mwh(name: str, meaning: str, source: str, *, optional: bool = True) -> Column:
-    return Column(name, "float", "GBP/MWh", meaning, source, optional=optional, bounds=PRICE_BOUNDS)
+def _gbp_per_mwh(
+    name: str, meaning: str, source: str, *, optional: bool = True, tick: float | None = None
+) -> Column:
+    return Column(
+        name, "float", "GBP/MWh", meaning, source, optional=optional, bounds=PRICE_BOUNDS, tick=tick
+    )
 
 
 def _gbp(name: str, meaning: str, source: str, *, optional: bool = False) -> Column:
@@ -91,7 +105,11 @@ MARKET_INDEX = Table(
             known=("APXMIDP", "N2EXMIDP"),
         ),
         _gbp_per_mwh(
-            "price_gbp_per_mwh", "Market index price; 0 without volume", "price", optional=False
+            "price_gbp_per_mwh",
+            "Market index price; 0 without volume",
+            "price",
+            optional=False,
+            tick=0.01,
         ),
         Column("volume_mwh", "float", "MWh", "Volume traded", "volume", bounds=(0.0, 100_000.0)),
         SETTLEMENT_DATE,
@@ -173,10 +191,12 @@ SYSTEM_PRICES = Table(
         SETTLEMENT_DATE,
         SETTLEMENT_PERIOD,
         _gbp_per_mwh(
-            "system_sell_price_gbp_per_mwh", "System sell price", "systemSellPrice", optional=False
+            "system_sell_price_gbp_per_mwh", "System sell price", "systemSellPrice", optional=False,
+            tick=0.00001,
         ),
         _gbp_per_mwh(
-            "system_buy_price_gbp_per_mwh", "System buy price", "systemBuyPrice", optional=False
+            "system_buy_price_gbp_per_mwh", "System buy price", "systemBuyPrice", optional=False,
+            tick=0.00001,
         ),
         _mwh(
             "net_imbalance_volume_mwh",
@@ -203,8 +223,8 @@ SYSTEM_PRICES = Table(
         _mwh(
             "replacement_price_volume_mwh", "Its reference volume", "replacementPriceReferenceVolume"
         ),
-        _mwh("accepted_offers_mwh", "Accepted offers", "totalAcceptedOfferVolume"),
-        _mwh("accepted_bids_mwh", "Accepted bids", "totalAcceptedBidVolume"),
+        _mwh("accepted_offers_mwh", "Accepted offers", "totalAcceptedOfferVolume", bounds=BOUGHT),
+        _mwh("accepted_bids_mwh", "Accepted bids, -", "totalAcceptedBidVolume", bounds=SOLD),
         _mwh("adjustment_sell_mwh", "Adjustment, sell", "totalAdjustmentSellVolume"),
         _mwh("adjustment_buy_mwh", "Adjustment, buy", "totalAdjustmentBuyVolume"),
         _mwh(

@@ -274,7 +274,9 @@ def _decoder(read: JsonRows, table: Table) -> Any:
             kind = msgspec.Raw
         elif column.spelling in read.spelled:
             kind = str
-        if column.optional or column.spelling in absent:
+        if column.sent:
+            fields.append((column.name, kind | None))
+        elif column.optional or column.spelling in absent:
             fields.append((column.name, kind | None, None))
         else:
             fields.append((column.name, kind))

@@ -93,10 +93,16 @@ class Item:
         frames = [pd.DataFrame(part.columns) for part in parts if part.columns]
         data: Any = pd.concat(frames) if frames else {c.spelling: [] for c in dataset.table.columns}
         rows = conform(dataset.table, data, where, later_wins=True)
-        days = days_in(window, MARKET_CLOCK)
-        asked = days_window(days[0], days[-1], MARKET_CLOCK) if self.whole_days else window
-        kept, stray = keep_window(dataset.table, rows, window, where, asked)
+        kept, stray = keep_window(dataset.table, rows, window, where, self._may_hold(window))
         return Answer(kept, stray, sum(p.bytes for p in parts), any(p.synthetic for p in parts))
+
+    def _may_hold(self, window: Window) -> Window:
+        """The span in which rows may lie that answer for the window."""
+        if not self.whole_days:
+            return window
+        days = days_in(window, MARKET_CLOCK)
+        span = days_window(days[0], days[-1], MARKET_CLOCK)
+        return Window(span.start, span.end - timedelta(seconds=1))  # the end is not sent here
 
     def _pieces(
         self, dataset: Dataset, scope: str, window: Window, client: Client
@@ -256,21 +262,31 @@ LOAD = Table(
         ZONE_COLUMN,
         START_COLUMN,
         RESOLUTION_COLUMN,
-        Column("load_mw", "float", "MW", "Mean actual total load", "quantity"),
+        Column(
+            "load_mw", "float", "MW", "Mean actual total load", "quantity",
+            bounds=(0.0, 200_000.0), smooth=1.5,
+        ),
     ),
     key=("zone", "period_start"),
     time="period_start",
     scope="zone",
-)
+)  # fmt: skip
 
 GENERATION = Table(
     name="entsoe_generation",
     columns=(
         ZONE_COLUMN,
         START_COLUMN,
-        Column("psr_type", "text", "", "Production type code, B01 to B25"),
+        Column(
+            "psr_type", "text", "", "Production type code, B01 to B25",
+            known=tuple(f"B{number:02}" for number in range(1, 26)),
+        ),
         RESOLUTION_COLUMN,
-        Column("generation_mw", "float", "MW", "Mean generation", "generation", optional=True),
+        Column(
+            "generation_mw", "float", "MW", "Mean generation", "generation", optional=True,
+            # What stands still draws a little.
+            bounds=(-500.0, 100_000.0), smooth=1.5,
+        ),
         Column(
             "consumption_mw",
             "float",
@@ -278,12 +294,13 @@ GENERATION = Table(
             "Mean own consumption, >= 0",
             "consumption",
             optional=True,
+            bounds=(0.0, 100_000.0),
         ),
     ),
     key=("zone", "period_start", "psr_type"),
     time="period_start",
     scope="zone",
-)
+)  # fmt: skip
 
 PRICES = Table(
     name="entsoe_day_ahead_prices",
@@ -292,13 +309,17 @@ PRICES = Table(
         START_COLUMN,
         Column("auction_sequence", "int", "", "1 is the price; 2 a second auction of the zone"),
         RESOLUTION_COLUMN,
-        Column("price_per_mwh", "float", "currency/MWh", "Day-ahead price", "price.amount"),
+        # The coupled auctions end between -500 and 5,000 EUR, in cents.
+        Column(
+            "price_per_mwh", "float", "currency/MWh", "Day-ahead price", "price.amount",
+            bounds=(-10_000.0, 100_000.0), tick=0.01,
+        ),
         Column("currency", "text", "", "Currency of the price"),
     ),
     key=("zone", "period_start", "auction_sequence", "currency"),
     time="period_start",
     scope="zone",
-)
+)  # fmt: skip
 
 _A_MONTH = timedelta(days=28)
 _RESTATED = (timedelta(days=2), timedelta(days=4), timedelta(days=8))

@@ -401,11 +401,11 @@ class SqlStore(ABC):
             str(name): Tally(int(rows), float(seconds)) for name, rows, seconds in found if rows
         }
 
-    def mean(self, table: Table, column: str, window: Window) -> float | None:
-        """The mean of a column over the window; None without values."""
+    def mean(self, table: Table, column: str, window: Window, scope: str = "") -> float | None:
+        """The mean of a column over the window (of one scope); None without values."""
         if not self.columns_of(table.name):
             return None
-        parts, parameters = conditions(table, window, None)
+        parts, parameters = conditions(table, window, {table.scope: scope} if scope else None)
         ((mean,),) = self.execute(
             f"SELECT avg({quoted(column)}) FROM {quoted(table.name)} WHERE {' AND '.join(parts)}",
             parameters,

@@ -211,10 +211,10 @@ def served() -> Iterator[Sandbox]:
 @pytest.fixture
 def sandbox(served: Sandbox) -> Iterator[Sandbox]:
     """A sandbox without faults, requests or a past; seed 7."""
-    served.now, served.faults = NOW, ()
+    served.now, served.faults, served.limits = NOW, (), None
     served.clear_requests()
     yield served
-    served.now, served.faults = NOW, ()
+    served.now, served.faults, served.limits = NOW, (), None
 
 
 @pytest.fixture

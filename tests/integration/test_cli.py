@@ -11,6 +11,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -106,10 +107,13 @@ WRONG_SETTINGS = [
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Answered]]:
     """What each wrong call was answered; all of them run side by side, each in its own folder."""
+    root = tmp_path_factory.mktemp(
+        "bad"
+    )  # here: pytest's own folder is not made by several threads
     with ThreadPoolExecutor(os.cpu_count()) as pool:
 
         def ask(arguments: str, **settings: Any) -> Answered:
-            cli = Cli(tmp_path_factory.mktemp("bad"), None)
+            cli = Cli(Path(tempfile.mkdtemp(dir=root)), None)
             return cli, cli(*arguments.split(), **settings)
 
         running: dict[tuple[str, ...], Future[Answered]] = {

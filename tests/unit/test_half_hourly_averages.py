@@ -198,8 +198,8 @@ class Frequency(Case):
     def test_implausible_samples_are_left_out(self) -> None:
         samples = {15.0 * n: 50.0 for n in range(120)} | {300.0: 0.0, 315.0: 99.9}
         self.assert_row(self.within(samples), coverage=1.0, minimum=50.0, maximum=50.0)
-        # A day of nothing else still has rows, and they say so.
-        row = self.within({300: 0.0})
+        # A period of nothing else still has a row, and it says so.
+        row = self.within({-300: 50.0, 300: 0.0})
         self.assert_row(row, coverage=0.0, mean=None)
 
     def test_seconds_outside_the_bands(self) -> None:

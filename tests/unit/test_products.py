@@ -244,7 +244,10 @@ def wind_solar(rows: list[tuple[datetime, str, float, date]]) -> pd.DataFrame:
         "quantity": [mw for _, _, mw, _ in rows],
         "publishTime": ["2024-11-05T00:00:00Z"] * len(rows),
         "settlementDate": [f"{day}" for _, _, _, day in rows],
-        "settlementPeriod": [1] * len(rows),
+        "settlementPeriod": [
+            (start - day_window(day).start) // timedelta(minutes=30) + 1
+            for start, _, _, day in rows
+        ],
     }
     return conform(WIND_SOLAR, data, "w").frame
 

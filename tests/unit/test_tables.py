@@ -71,6 +71,40 @@ def moments(texts: list[str]) -> list[datetime]:
     return [moment.to_pydatetime() for moment in frame["at"]]
 
 
+class Oddities(unittest.TestCase):
+    """What is possible and was never met."""
+
+    PRICES = Table(
+        name="prices",
+        columns=(
+            Column("at", "time", "UTC", "Moment"),
+            Column("price", "float", "GBP/MWh", "Price", tick=0.01),
+            Column("demand", "float", "MW", "Demand", "Demand", optional=True, sent=True),
+        ),
+        key=("at",),
+        time="at",
+    )
+
+    def read(self, prices: list[float | None], **more: Any) -> Conformed:
+        at = [f"2024-10-27T{hour:02}:00:00Z" for hour in range(len(prices))]
+        return conform(self.PRICES, {"at": at, "price": prices, **more}, "a day")
+
+    def test_values_between_the_ticks_are_told_when_there_are_many(self) -> None:
+        fine = [0.0, -0.07, 105.43, 6_000.29, 33.3, 0.01, 9_999.99, 12.0, 4.44, 5.0, 81.12]
+        demand = [None] * len(fine)
+        self.assertEqual(self.read(fine, Demand=demand).strange, ())
+        self.assertEqual(self.read([52.715, *fine[1:]], Demand=demand).strange, ())
+        halved = self.read([value / 2 for value in fine], Demand=demand)
+        (said,) = halved.strange
+        self.assertRegex(said, r"price finer than 0.01 GBP/MWh in \d rows, such as -0.035")
+
+    def test_what_is_always_sent_may_be_empty_but_not_absent(self) -> None:
+        self.assertTrue(self.read([1.0], Demand=[None]).frame["demand"].isna().all())
+        with self.assertRaisesRegex(SchemaError, "lacks the column 'Demand'; it has Load"):
+            self.read([1.0], Load=[30_000.0])
+        self.assertEqual(len(self.read([]).frame), 0)
+
+
 class Columns(unittest.TestCase):
     def test_renamed_cast_and_in_declared_order(self) -> None:
         shuffled = dict(reversed(row(Quantity=2, Revision=3, Remark="ok").items()))
