@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from domain.ledger import State
 from domain.settlement import ONE_DAY, day_window, settlement_date
@@ -25,6 +25,9 @@ _REASONS = {
     State.CONFIRMED_PARTIAL: "answered in part again and again",
     State.FAILED: "failed",
 }
+_HOLES = frozenset(state for state in State if state.hole)
+_HOLES_STRICTLY = _HOLES | {State.CONFIRMED_PARTIAL, State.CONFIRMED_EMPTY}
+_STATES = {state.value: state for state in State}
 # A cell a day: letter and colour.
 CELLS = {
     State.COMPLETE: ("C", "green"),
@@ -43,8 +46,7 @@ LEGEND = (
 )
 
 
-@dataclass(frozen=True)
-class Day:
+class Day(NamedTuple):
     """One dataset and scope on one settlement day; ``why`` says why it is not complete."""
 
     key: str
@@ -60,8 +62,7 @@ class Day:
 
     def hole(self, *, strict: bool) -> bool:
         """Whether data that was due is not there; ``strict`` counts what was given up too."""
-        given_up = self.state in (State.CONFIRMED_PARTIAL, State.CONFIRMED_EMPTY)
-        return self.state.hole or (strict and given_up)
+        return self.state in (_HOLES_STRICTLY if strict else _HOLES)
 
 
 def days_of(
@@ -92,7 +93,7 @@ def _day(dataset: Dataset, scope: str, day: date, row: Any, now: datetime) -> Da
         state, why = (State.DUE, NEVER) if overdue() else (State.NOT_DUE, "")
         return Day(dataset.key, scope, day, state, why)
     _, _, text, rows, expected, coverage, asked_at, answers, note = row
-    state = State(text)
+    state = _STATES[text]
     why = _REASONS.get(state, "")
     if state is State.NOT_DUE and overdue():
         state, why = State.DUE, EARLY
@@ -179,9 +180,9 @@ def as_csv(days: Iterable[Day]) -> str:
     import io
 
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(Day.__dataclass_fields__), lineterminator="\n")
+    writer = csv.DictWriter(text, Day._fields, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(map(asdict, days))
+    writer.writerows(day._asdict() for day in days)
     return text.getvalue()
 
 
@@ -190,7 +191,7 @@ def as_json(days: Mapping[str, list[Day]], *, strict: bool) -> str:
     return json.dumps(
         {
             name: {
-                "days": [asdict(day) for day in listed],
+                "days": [day._asdict() for day in listed],
                 "holes": [asdict(hole) for hole in stretches(listed, strict=strict)],
             }
             for name, listed in days.items()
