@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 CARBON_INTENSITY = Provider(
     key="carbon_intensity",
-    title="GB Carbon Intensity API",
+    title="GB Carbon Intensity",
     base_url="https://api.carbonintensity.org.uk",
     requests_per_s=2,
     attribution=(

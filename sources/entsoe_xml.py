@@ -205,7 +205,7 @@ def _take_points_out(body: bytes) -> tuple[list[_Points] | None, bytes]:
     while (begin := body.find(b"<Period>", here)) >= 0:
         end = body.find(b"</Period>", begin)
         first = body.find(b"<Point", begin, end)
-        if end < 0:
+        if end < 0 or body.find(b"<Period>", begin + 1, end) >= 0:
             return None, body
         if first < 0:
             taken.append((np.array([], np.int64), {}))

@@ -268,6 +268,7 @@ KNOWN = {
     ),
     "a Period in a processing instruction": document(period(), head=b"<?note <Period></Period>?>"),
     "a Period in a Period": document(period(POINTS + b"<Period></Period>")),
+    "an empty Period in a Period": document(period(POINTS + period(b"")), period(b"")),
     "UTF-16": document(period()).decode().encode("utf-16"),
     "an unknown encoding": b'<?xml version="1.0" encoding="nonsense"?>' + document(period()),
     "an encoding of several bytes": b'<?xml version="1.0" encoding="shift_jis"?>'
