@@ -11,8 +11,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from domain.drift import SETTLEMENT
 from domain.errors import GridledgerError, SchemaError, UsageError
-from domain.tables import SETTLEMENT, Column, Conformed, conform
+from domain.tables import Column, Conformed, conform
 from domain.windows import Window, format_instant
 from domain.zones import MARKET_CLOCK
 from fetch_data import find_datasets

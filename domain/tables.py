@@ -8,13 +8,13 @@ UTC ever enters.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+from domain.drift import strange_values
 from domain.errors import SchemaError
-from domain.settlement import settlement_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
 Dtype = Literal["time", "date", "float", "int", "flag", "text"]
 
-SETTLEMENT = ("settlement_date", "settlement_period")
-# Of a multiple's fraction this much is rounding; one value in so many may be finer than it should be.
-_ROUNDING, _FINER = 1e-4, 10
 _WHAT_FITS = {
     "time": "a time such as 2024-10-27T00:30:00Z (to the second)",
     "date": "a day such as 2024-10-27",
@@ -151,70 +148,9 @@ def conform(
             )
     cast = pa.table(arrays, names=list(table.names))
     frame = to_frame(table, cast)
-    strange = [word for column in table.columns for word in _strange(table, column, cast, where)]
-    strange += _off_calendar(table, frame, where)
+    strange = tuple(strange_values(table, cast, frame, where))
     current, older, conflicts = _newest_first(table, frame, later_wins=later_wins)
-    return Conformed(current, older, conflicts, unknown, tuple(strange))
-
-
-def _strange(table: Table, column: Column, cast: pa.Table, where: str) -> Iterator[str]:
-    """Values outside a column's bounds or between its ticks, and new words; most outside is an error."""
-    import pyarrow.compute as pc
-
-    values = cast.column(column.name)
-    if column.bounds:
-        low, high = column.bounds
-        beyond = values.filter(pc.or_(pc.less(values, low), pc.greater(values, high)))
-        if 2 * len(beyond) > len(values) - values.null_count:
-            raise SchemaError(
-                f"{table.name}.{column.name}: {beyond[0].as_py()!r} and most other values in {where} "
-                f"lie outside {low:g} to {high:g} {column.unit}; the provider may have changed unit or "
-                "sign, and nothing of this window was stored."
-            )
-        if len(beyond):
-            yield (
-                f"{column.name} outside {low:g} to {high:g} {column.unit} in {len(beyond)} rows, such as "
-                f"{beyond[0].as_py()!r}"
-            )
-    if column.tick:
-        multiples = pc.divide(values, column.tick)
-        finer = values.filter(
-            pc.greater(pc.abs(pc.subtract(multiples, pc.round(multiples))), _ROUNDING)
-        )
-        if _FINER * len(finer) > len(values) - values.null_count:
-            yield (
-                f"{column.name} finer than {column.tick:g} {column.unit} in {len(finer)} rows, such as "
-                f"{finer[0].as_py()!r}: has the unit changed?"
-            )
-    if column.known:
-        new = set(pc.unique(values).to_pylist()) - {*column.known, None}
-        if new:
-            yield f"{column.name} never met before: {', '.join(sorted(new))}"
-
-
-def _off_calendar(table: Table, frame: pd.DataFrame, where: str) -> Iterator[str]:
-    """Rows whose start and settlement period contradict each other; when most do, an error."""
-    if not {"period_start", *SETTLEMENT} <= set(table.names):
-        return
-    expected = settlement_columns(frame["period_start"])
-    off = frame[_any_differ(frame, expected)]
-    if not len(off):
-        return
-    start, day, period = off.iloc[0][["period_start", *SETTLEMENT]]
-    said = f"{start:%Y-%m-%dT%H:%MZ} called period {period} of {day:%Y-%m-%d}"
-    if 2 * len(off) > len(frame):
-        raise SchemaError(
-            f"{table.name}: in {where} most settlement periods do not belong to their times ({said}); "
-            "the times may be shifted, and nothing of this window was stored."
-        )
-    yield f"{len(off)} times contradict their settlement period ({said})"
-
-
-def _any_differ(frame: pd.DataFrame, expected: Mapping[str, pd.Series]) -> pd.Series:
-    import pandas as pd
-
-    given = frame[list(expected)]
-    return ((given != pd.DataFrame(expected)) & given.notna()).any(axis=1)
+    return Conformed(current, older, conflicts, unknown, strange)
 
 
 def to_frame(table: Table, arrow: pa.Table) -> pd.DataFrame:
