@@ -280,6 +280,8 @@ def summarise(report: Report) -> None:
 def _notes(report: Report) -> Iterator[str]:
     """What was odd, once for all the days of a dataset that it concerns."""
     for part in report.fetched:
+        if not (part.dataset.table.time or part.entries or part.windows or part.skipped):
+            yield f"{part.key}: a list as it stands now; ask for yesterday or today"
         days: dict[str, list[date]] = {}
         for day, entry in part.entries.items() if not part.failures else ():
             if entry.note:

@@ -251,3 +251,20 @@ def test_mistakes_are_one_sentence(cli: Cli, words: tuple[str, ...], said: str) 
     done = cli(*words)
     assert done.returncode == 2
     assert said in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_list_as_it_stands_has_no_past(world: World) -> None:
+    """The register is kept whole; what leaves it goes to history, and old days are not asked."""
+    past = world.fetch(["bm_units"], "2024-10-05")
+    assert past.requests == 0 and not past.holes
+    world.fetch(["bm_units"], "2024-11-24")
+    before = {row["national_grid_bm_unit"]: row for row in world.rows("bm_units")}
+    world.sandbox.faults = [Fault("dropped", path="bmunits", fraction=0.5)]
+    world.fetch(["bm_units"], "2024-11-24", again=True)
+    after = {row["national_grid_bm_unit"]: row for row in world.rows("bm_units")}
+    gone = {row["national_grid_bm_unit"] for row in world.rows("bm_units_history")}
+    assert len(before) == 40 and 0 < len(after) < 40
+    assert gone == before.keys() - after.keys()
+    world.sandbox.faults = [Fault("empty", path="bmunits")]
+    world.fetch(["bm_units"], "2024-11-24", again=True)
+    assert len(world.rows("bm_units")) == len(after)  # an empty list is no news
