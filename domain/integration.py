@@ -74,6 +74,48 @@ def integrate(
     import numpy as np
 
     times = np.asarray(times_s, dtype=np.float64)
+    edges = np.asarray(edges_s, dtype=np.float64)
+    held = held_pieces(times, values, edges, hold_s=hold_s)
+    seconds, piece_value, bounds = held.seconds, held.value, held.bounds
+    covered = sum_between(seconds, bounds)
+    up = sum_between(seconds * np.maximum(piece_value, 0.0), bounds)
+    down = sum_between(seconds * np.maximum(-piece_value, 0.0), bounds)
+    coverage = covered / np.diff(edges)
+    known = (covered > 0) & (coverage >= min_coverage)
+    span = np.where(known, covered, np.nan)
+    return Integrals(
+        mean=(up - down) / span,
+        mean_positive=up / span,
+        mean_negative=down / span,
+        positive=np.where(known, up / 3600.0, np.nan),
+        negative=np.where(known, down / 3600.0, np.nan),
+        samples=np.diff(np.searchsorted(times, edges)),
+        coverage=coverage,
+    )
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """Time in which a sample holds, cut at the edges: one element a piece, in order of time.
+
+    Pieces of the interval ``i`` are ``[bounds[i]:bounds[i + 1]]``; between pieces nothing is known.
+    """
+
+    start_s: Floats
+    seconds: Floats
+    value: Floats
+    bounds: npt.NDArray[np.intp]
+
+
+def held_pieces(times_s: Any, values: Any, edges_s: Any, *, hold_s: float) -> Pieces:
+    """Samples as the pieces of time they hold for; see ``integrate``.
+
+    >>> held_pieces([0, 900], [2.0, 4.0], [0, 1000, 1800], hold_s=600).seconds.tolist()
+    [600.0, 100.0, 500.0]
+    """
+    import numpy as np
+
+    times = np.asarray(times_s, dtype=np.float64)
     samples = np.asarray(values, dtype=np.float64)
     edges = np.asarray(edges_s, dtype=np.float64)
     if times.size > 1 and not (np.diff(times) > 0).all():
@@ -93,22 +135,7 @@ def integrate(
     next_edge = np.append(edges, np.inf)[np.searchsorted(edges, piece_start, side="right")]
     seconds = np.minimum(piece_end, next_edge) - piece_start
 
-    bounds = np.searchsorted(piece_start, edges)
-    covered = _sum_between(seconds, bounds)
-    up = _sum_between(seconds * np.maximum(piece_value, 0.0), bounds)
-    down = _sum_between(seconds * np.maximum(-piece_value, 0.0), bounds)
-    coverage = covered / np.diff(edges)
-    known = (covered > 0) & (coverage >= min_coverage)
-    span = np.where(known, covered, np.nan)
-    return Integrals(
-        mean=(up - down) / span,
-        mean_positive=up / span,
-        mean_negative=down / span,
-        positive=np.where(known, up / 3600.0, np.nan),
-        negative=np.where(known, down / 3600.0, np.nan),
-        samples=np.diff(first),
-        coverage=coverage,
-    )
+    return Pieces(piece_start, seconds, piece_value, np.searchsorted(piece_start, edges))
 
 
 def average_intervals(
@@ -159,16 +186,16 @@ def average_intervals(
 
     cells = codes[whose] * shape[1] + interval
     bounds = np.searchsorted(cells, np.arange(count * shape[1] + 1))
-    covered = _sum_between(seconds, bounds)
+    covered = sum_between(seconds, bounds)
     coverage = covered / np.tile(np.diff(edges), count)
     known = (covered > 0) & (coverage >= min_coverage)
-    integral = np.where(known, _sum_between(seconds * value, bounds), np.nan)
+    integral = np.where(known, sum_between(seconds * value, bounds), np.nan)
     span = np.where(known, covered, np.nan)
     minimum = np.where(known, _reduce_between(np.minimum, value, bounds), np.nan)
     maximum = np.where(known, _reduce_between(np.maximum, value, bounds), np.nan)
     # What a sum rounds off must not take a mean past the values, nor give a constant a deviation.
     mean = np.clip(integral / span, minimum, maximum)
-    squares = _sum_between(seconds * (value - mean[cells]) ** 2, bounds)
+    squares = sum_between(seconds * (value - mean[cells]) ** 2, bounds)
     figures = (mean, minimum, maximum, np.sqrt(squares / span), integral, coverage)
     return Averages(*((figure + 0.0).reshape(shape) for figure in figures))
 
@@ -232,7 +259,7 @@ def _reduce_between(figure: Any, values: Floats, bounds: npt.NDArray[np.intp]) -
     return results
 
 
-def _sum_between(values: Floats, bounds: npt.NDArray[np.intp]) -> Floats:
+def sum_between(values: Floats, bounds: npt.NDArray[np.intp]) -> Floats:
     """Sums of ``values[bounds[i]:bounds[i + 1]]``; an empty slice sums to 0."""
     import numpy as np
 

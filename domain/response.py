@@ -8,6 +8,10 @@ rules allow; ``droop`` is a plain linear droop without deadband, full at 0.5 Hz.
 
 Samples of 1 s or 15 s cannot show how fast a unit answers, so this is the static response: what the
 curve asks for, never proof of performance.
+
+The two enhanced services (EFR, ended) are modelled by the reference line in the middle of their
+envelope. ``sustain_h`` is how long full power must last; for ``droop``, which nobody sells, and ``fcr``,
+where it depends on the system operator (15 to 30 minutes), it is an assumption.
 """
 
 from __future__ import annotations
@@ -24,15 +28,18 @@ if TYPE_CHECKING:
 NOMINAL_HZ = 50.0
 # Outside this band a reading is a fault of the meter, not of the grid.
 PLAUSIBLE_HZ = (45.0, 55.0)
+# Which side of 50 Hz a contract answers: below, above, or either.
+DIRECTIONS = ("low", "high", "both")
 
 
 @dataclass(frozen=True)
 class ResponseService:
-    """A service and its curve: ``points`` are (deviation [Hz], share of contracted power)."""
+    """A service: ``points`` (deviation [Hz], share of contracted power) and ``sustain_h`` [h]."""
 
     key: str
     title: str
     points: tuple[tuple[float, float], ...]
+    sustain_h: float
     # A step at the first point: below it nothing is asked, from it on the curve holds.
     insensitivity_hz: float = 0.0
 
@@ -40,15 +47,28 @@ class ResponseService:
 SERVICES = {
     service.key: service
     for service in (
-        ResponseService("droop", "Linear droop, full at 0.5 Hz", ((0.0, 0.0), (0.5, 1.0))),
-        ResponseService("dc", "Dynamic Containment", ((0.015, 0.0), (0.2, 0.05), (0.5, 1.0))),
-        ResponseService("dm", "Dynamic Moderation", ((0.015, 0.0), (0.1, 0.05), (0.2, 1.0))),
-        ResponseService("dr", "Dynamic Regulation", ((0.015, 0.0), (0.2, 1.0))),
+        ResponseService("droop", "Linear droop, full at 0.5 Hz", ((0.0, 0.0), (0.5, 1.0)), 0.5),
+        ResponseService("dc", "Dynamic Containment", ((0.015, 0.0), (0.2, 0.05), (0.5, 1.0)), 0.25),
+        ResponseService("dm", "Dynamic Moderation", ((0.015, 0.0), (0.1, 0.05), (0.2, 1.0)), 0.5),
+        ResponseService("dr", "Dynamic Regulation", ((0.015, 0.0), (0.2, 1.0)), 1.0),
         ResponseService(
             "fcr",
             "Frequency Containment Reserve (Continental Europe)",
             ((0.0, 0.0), (0.2, 1.0)),
+            0.5,
             insensitivity_hz=0.010,
+        ),
+        ResponseService(
+            "efr_wide",
+            "Enhanced Frequency Response, wide band (service 1, ended)",
+            ((0.05, 0.0), (0.25, 0.20 / 0.45), (0.5, 1.0)),
+            0.25,
+        ),
+        ResponseService(
+            "efr_narrow",
+            "Enhanced Frequency Response, narrow band (service 2, ended)",
+            ((0.015, 0.0), (0.25, 0.235 / 0.485), (0.5, 1.0)),
+            0.25,
         ),
     )
 }
@@ -87,10 +107,22 @@ def response_share(frequency_hz: Any, service_key: str) -> npt.NDArray[np.float6
     return np.copysign(share, deviation) + 0.0
 
 
-def response_mw(frequency_hz: Any, service_key: str, power_mw: float) -> npt.NDArray[np.float64]:
+def response_mw(
+    frequency_hz: Any, service_key: str, power_mw: float, direction: str = "both"
+) -> npt.NDArray[np.float64]:
     """Battery power [MW] per sample: discharge +, charge -; see ``response_share``.
+
+    ``direction`` says what is contracted: ``low`` answers low frequency only, ``high`` high frequency
+    only, ``both`` either, each with ``power_mw``.
 
     >>> float(response_mw([49.75], "droop", 10.0)[0])
     5.0
     """
-    return response_share(frequency_hz, service_key) * power_mw + 0.0
+    import numpy as np
+
+    if direction not in DIRECTIONS:
+        raise UsageError(f"'{direction}' is no direction: choose from {', '.join(DIRECTIONS)}.")
+    share = response_share(frequency_hz, service_key)
+    if direction != "both":
+        share = np.maximum(share, 0.0) if direction == "low" else np.minimum(share, 0.0)
+    return share * power_mw + 0.0

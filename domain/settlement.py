@@ -112,6 +112,17 @@ def settlement_columns(times: pd.Series[pd.Timestamp]) -> dict[str, pd.Series]:
     }
 
 
+def efa_columns(times: pd.Series[pd.Timestamp]) -> dict[str, pd.Series]:
+    """``efa_date`` and ``efa_block`` of a column of UTC times, by the local wall clock."""
+    import pandas as pd
+
+    wall = times.dt.tz_convert("Europe/London").dt.tz_localize(None) + pd.Timedelta(hours=1)
+    return {
+        "efa_date": wall.dt.normalize().astype("datetime64[s]"),
+        "efa_block": (wall.dt.hour // 4 + 1).astype("int64"),
+    }
+
+
 def period_starts(dates: pd.Series, periods: pd.Series) -> pd.Series:
     """The start (UTC) of settlement periods, given by a column of days (texts or dates) and one of numbers."""
     import pandas as pd

@@ -185,7 +185,8 @@ def to_arrow(table: Table, frame: pd.DataFrame) -> pa.Table:
 
     columns = [table.column(name) for name in frame.columns]
     schema = pa.schema([(column.name, _arrow_type(column.dtype)) for column in columns])
-    return pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
+    # One thread: to start others takes longer than the columns do.
+    return pa.Table.from_pandas(frame, schema=schema, preserve_index=False, nthreads=1)
 
 
 def as_arrow(table: Table, data: Any, where: str) -> pa.Table:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol
 
 from domain.tables import Table, format_times, to_arrow
@@ -161,8 +162,10 @@ class Upsert:
 
     def _rows(self, frame: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
         """Rows as they are stored; in pieces, because Python objects take ten times the room."""
-        for start in range(0, len(frame), ROWS_A_PIECE):
-            yield from self._piece(frame.iloc[start : start + ROWS_A_PIECE])
+        starts = range(0, len(frame), ROWS_A_PIECE)
+        return chain.from_iterable(
+            self._piece(frame.iloc[start : start + ROWS_A_PIECE]) for start in starts
+        )
 
     def _piece(self, frame: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
         arrow = to_arrow(self._table, frame[list(self._table.names)])
