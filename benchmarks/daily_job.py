@@ -24,7 +24,13 @@ from typing import Any
 
 import console
 from benchmarks.measure import Row, in_child, printed_by, record, sandbox_settings
-from benchmarks.stages import fetch_stages, measure_naive, measure_whole, product_stages
+from benchmarks.stages import (
+    fetch_stages,
+    measure_day,
+    measure_naive,
+    measure_whole,
+    product_stages,
+)
 from domain.settlement import ONE_DAY, days_in, days_window
 from utils import PROJECT, write_whole
 
@@ -50,6 +56,7 @@ def main(days: int, *, write: bool = False) -> int:
         quarter_days = days_in(window)[-max(days // 4, 1) :]
         quarter_window = days_window(quarter_days[0], quarter_days[-1])
         quarter = in_child(measure_whole, quarter_window, folder / "quarter", settings)
+        day = in_child(measure_day, PROVEN_DAY, folder / "day", settings)
         few = days_in(window)[-NAIVE_DAYS:]
         few_window = days_window(few[0], few[-1])
         naive = in_child(measure_naive, few_window, folder / "naive", settings)
@@ -59,6 +66,7 @@ def main(days: int, *, write: bool = False) -> int:
         "days": days,
         "rows": whole["rows"],
         "start_s": start,
+        "day_s": dict(day),
         "stages": [{**asdict(row), "ratio": row.ratio} for row in rows],
         "floors_s": sum(row.floor_s for row in rows),
         "whole": whole,
@@ -97,6 +105,9 @@ def _show(report: dict[str, Any], rows: list[Row]) -> None:
     ]
     console.say()
     console.show("The whole", ("what", "measured"), facts)
+    console.say()
+    stages = [[name, round(taken, 3)] for name, taken in report["day_s"].items()]
+    console.show("The daily job for one day of the core group", ("stage", "seconds"), stages)
 
 
 # --- start-up -------------------------------------------------------------------------------------

@@ -184,6 +184,42 @@ def measure_whole(window: Window, folder: Path, settings: dict[str, str]) -> dic
     return {"seconds": taken, "rows": stored[0], "peak_mb": peak_mb()}
 
 
+def measure_day(day: str, folder: Path, settings: dict[str, str]) -> list[tuple[str, float]]:
+    """The daily job for one day into a new store, nothing loaded before: seconds by stage."""
+    marks = [("start", time.perf_counter())]
+
+    def mark(stage: str) -> None:
+        marks.append((stage, time.perf_counter()))
+
+    import fetch_data
+    import process_data
+    from domain.settlement import parse_range
+    from job import all_settings
+    from storage import open_store
+    from utils import load_settings
+
+    start_log(folder, logging.ERROR)
+    ours = {"STORE_URL": f"sqlite:///{folder / 'grid.db'}", "OUTPUT_DIR": str(folder)}
+    loaded = load_settings(all_settings(), {**settings, **ours})
+    window, now = parse_range(day), datetime.now(UTC)
+    datasets = fetch_data.find_datasets(loaded["DATASETS"])
+    mark("import and settings")
+    with open_store(loaded["STORE_URL"]) as store:
+        mark("open a new store")
+        wanted = fetch_data.each_scope(datasets, loaded, lambda *_: window)
+        fetch_data.fetch_windows(wanted, store, loaded, now, by_name=True)
+        mark("fetch, check and store")
+        products = process_data.find_products(loaded["PRODUCTS"])
+        wanted_products = [(product, window) for product in products]
+        done = process_data.process_windows(wanted_products, store, loaded, now)
+        mark("compute, store and publish")
+        fetch_data.fetch_windows(wanted, store, loaded, now, by_name=True)
+        process_data.process_windows(wanted_products, store, loaded, now)
+        mark("all of it again, nothing to do")
+    stages = [(name, at - marks[n][1]) for n, (name, at) in enumerate(marks[1:])]
+    return stages + [(f"of these {part.product.key}", part.seconds) for part in done]
+
+
 def measure_naive(window: Window, folder: Path, settings: dict[str, str]) -> dict[str, float]:
     """The common way over the same windows; libraries loaded before."""
     import pandas  # noqa: F401

@@ -96,7 +96,9 @@ class Recovery:
                 f"'{self.strategy}' is no strategy: choose from {', '.join(STRATEGIES)}."
             )
 
-    def power_mw(self, stored_mwh: float, soc_start: float, battery: Battery, hours: float) -> float:
+    def power_mw(
+        self, stored_mwh: float, soc_start: float, battery: Battery, hours: float
+    ) -> float:
         """Baseline power [MW] of a period of so many hours that starts with this energy in the store."""
         if self.strategy == "none":
             return 0.0
@@ -107,7 +109,9 @@ class Recovery:
         if abs(above) <= max(deadband * battery.energy_mwh, _SAME_MWH):
             return 0.0
         if above > 0:
-            return min(min(above * battery.eta_discharge, self.most_mwh) / hours, battery.discharge_mw)
+            return min(
+                min(above * battery.eta_discharge, self.most_mwh) / hours, battery.discharge_mw
+            )
         return -min(min(-above / battery.eta_charge, self.most_mwh) / hours, battery.charge_mw)
 
 
@@ -372,9 +376,7 @@ def running_requirement(
     return needed[: len(delivered_mwh)]
 
 
-def energy_window(
-    battery_mwh: float, low_mwh: float, high_mwh: float
-) -> tuple[float, float]:
+def energy_window(battery_mwh: float, low_mwh: float, high_mwh: float) -> tuple[float, float]:
     """Least and greatest energy [MWh] in a lossless store that can give both response volumes.
 
     ``low_mwh``: response energy volume against low frequency, kept in store; ``high_mwh``: against high

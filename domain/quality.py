@@ -145,7 +145,9 @@ def _excursions(
     near = np.diff(times) <= GAP_STEPS * cadence_s
     slopes = np.where(near, np.diff(values) / np.diff(times), 0.0)
     # A gap ends an excursion: nobody knows what happened in it.
-    blocks = np.cumsum(np.append(0, (begin[1:] - (begin + seconds)[:-1]) > 0)) if begin.size else off
+    blocks = (
+        np.cumsum(np.append(0, (begin[1:] - (begin + seconds)[:-1]) > 0)) if begin.size else off
+    )
     found = []
     for kind, sign in (("low", -1.0), ("high", 1.0)):
         outside = np.flatnonzero(sign * off > OPERATIONAL)
@@ -206,7 +208,9 @@ def _runs(samples: Samples, start_s: float, end_s: float, cadence_s: float) -> l
     found = []
     for first, last in _stretches(near & (step == 0)):
         if times[last + 1] - times[first] >= FLAT_S:
-            found.append(_run("flat", times, first, last + 1, start_s, end_s, cadence_s, hertz[first]))
+            found.append(
+                _run("flat", times, first, last + 1, start_s, end_s, cadence_s, hertz[first])
+            )
     moving = near & (step != 0)
     if step.size < 2:
         return found
