@@ -70,7 +70,7 @@ def compute(
 
     starts = pd.date_range(window.start, window.end, freq="15min", inclusive="left", unit="us")
     frames = []
-    for asset, point, member in _members(vpp_assets, starts):
+    for asset, point, member in members(vpp_assets, starts):
         of_point = vpp_final_production[vpp_final_production["metering_point_id"] == point]
         final = of_point.set_index("period_start")["power_kw"].reindex(starts).to_numpy()
         samples = vpp_live_infeed[vpp_live_infeed["asset_id"] == asset]
@@ -96,7 +96,7 @@ def compute(
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
 
 
-def _members(
+def members(
     assets: pd.DataFrame, starts: pd.DatetimeIndex
 ) -> list[tuple[str, str, npt.NDArray[np.bool_]]]:
     """Assets that a contract snapshot names, with metering point and the quarter hours it holds for."""

@@ -11,6 +11,7 @@ from sources import (
     neso_auctions,
     neso_forecasts,
     vpp_files,
+    vpp_market,
 )
 from sources.dataset import Dataset, Provider
 from utils import Setting
@@ -26,6 +27,7 @@ DATASETS: tuple[Dataset, ...] = (
     *carbon_intensity.DATASETS,
     *entsoe.DATASETS,
     *vpp_files.DATASETS,
+    *vpp_market.DATASETS,
 )
 PROVIDERS: tuple[Provider, ...] = tuple(dict.fromkeys(dataset.provider for dataset in DATASETS))
 SETTINGS: tuple[Setting, ...] = (

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from domain.errors import SchemaError
@@ -24,10 +25,11 @@ from sources.vpp_formats import (
     Row,
     Rows,
     columnar,
-    csv_lines,
     epoch_ms,
+    no_number,
     powers_kw,
     quarter_hour,
+    records,
 )
 from utils import Setting, folder_or_nothing
 
@@ -85,13 +87,13 @@ class Plants:
 
 def read_contracts(name: str, body: bytes, plants: Plants) -> Rows:
     """A full snapshot of the contracts; its time stands in the file's name."""
-    snapshot = _stamp(name, r"(\d{8}_\d{6})\.csv$", "%Y%m%d_%H%M%S")
-    rows = Rows({column.name: [] for column in ASSETS.columns})
+    snapshot = _stamp(name, r"(\d{8}_\d{6})\.(?:csv|json)$", "%Y%m%d_%H%M%S")
+    rows = Rows.of(ASSETS)
+    terms: dict[str, list[tuple[str, str, str]]] = {}
     required = ("contract_id", "asset_id", "metering_point_id", "capacity", "technology")
-    for line, row in csv_lines(body, (*required, *_TERMS, *_PRICES), rows.rejects):
+    for line, row in records(body, (*required, *_TERMS, *_PRICES), rows.rejects):
         try:
-            _append(
-                rows,
+            rows.append(
                 snapshot_at=snapshot,
                 kind="contract",
                 asset_id=row["asset_id"].strip(),
@@ -104,6 +106,18 @@ def read_contracts(name: str, body: bytes, plants: Plants) -> Rows:
             )
         except ValueError as problem:
             rows.rejects.append(Reject(line, str(problem)))
+            continue
+        here = (
+            row["contract_id"].strip(),
+            row["contract_begin"].strip() or "0000",
+            row["contract_end"].strip() or "9999",
+        )
+        asset = row["asset_id"].strip()
+        for other, begin, end in terms.setdefault(asset, []):
+            if here[1] <= end and begin <= here[2]:
+                said = f"{asset} has two contracts for the same days, {other} and {here[0]}"
+                rows.rejects.append(Reject(line, f"{said}: both are kept, neither can be billed"))
+        terms[asset].append(here)
     return rows
 
 
@@ -112,15 +126,14 @@ def read_technical(name: str, body: bytes, plants: Plants) -> Rows:
     import msgspec
 
     snapshot = _stamp(name, r"(\d{8}T\d{6})Z\.json$", "%Y%m%dT%H%M%S")
-    rows = Rows({column.name: [] for column in ASSETS.columns})
+    rows = Rows.of(ASSETS)
     try:
         assets = msgspec.json.decode(body)["assets"]
     except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError) as trouble:
         raise SchemaError(f"it is no JSON with a list of assets ({trouble})") from None
     for number, asset in enumerate(assets):
         try:
-            _append(
-                rows,
+            rows.append(
                 snapshot_at=snapshot,
                 kind="technical",
                 asset_id=str(asset["asset_id"]),
@@ -142,13 +155,13 @@ def read_live(name: str, body: bytes, plants: Plants) -> Rows:
     powers = powers_kw(series, "value")
     plants.check_powers(series.entity, powers)
     quality = series.columns.get("quality", [None] * len(times))
-    rows = Rows({column.name: [] for column in LIVE.columns})
+    rows = Rows.of(LIVE)
     for n, (ms, power, factor) in enumerate(zip(times, powers, quality, strict=True)):
         if ms is None or power is None:
-            rows.rejects.append(Reject(None, f"sample {n}: no time or no number"))
+            said = no_number(series.column("value")[n]) if power is None else "it has no time"
+            rows.rejects.append(Reject(None, f"sample {n}: {said}"))
             continue
-        _append(
-            rows,
+        rows.append(
             asset_id=series.entity,
             measurement_time=datetime.fromtimestamp(ms // 1000, UTC),
             millisecond=ms % 1000,
@@ -167,17 +180,17 @@ def read_forecast(name: str, body: bytes, plants: Plants) -> Rows:
     powers = powers_kw(series, "power")
     plants.check_powers(series.entity, powers)
     quarter_ms = QUARTER // timedelta(milliseconds=1)
-    rows = Rows({column.name: [] for column in FORECASTS.columns})
+    rows = Rows.of(FORECASTS)
     for n, (start, version, power) in enumerate(zip(starts, versions, powers, strict=True)):
         if start is None or version is None or power is None:
-            rows.rejects.append(Reject(None, f"slot {n}: no time or no number"))
+            said = no_number(series.column("power")[n]) if power is None else "it has no time"
+            rows.rejects.append(Reject(None, f"slot {n}: {said}"))
             continue
         for what, ms in (("version", version), ("start", start)):
             if ms % quarter_ms:
                 moment = datetime.fromtimestamp(ms / 1000, UTC)
                 raise SchemaError(f"its {what} {moment:%H:%M:%S} is not on a quarter hour")
-        _append(
-            rows,
+        rows.append(
             asset_id=series.entity,
             version=datetime.fromtimestamp(version // 1000, UTC),
             period_start=datetime.fromtimestamp(start // 1000, UTC),
@@ -188,9 +201,9 @@ def read_forecast(name: str, body: bytes, plants: Plants) -> Rows:
 
 def read_final(name: str, body: bytes, plants: Plants) -> Rows:
     """Final measured production of one metering point, which stands in the column's name."""
-    rows = Rows({column.name: [] for column in FINAL.columns})
+    rows = Rows.of(FINAL)
     column, point = "", ""
-    for line, row in csv_lines(body, ("delivery_start__utc_",), rows.rejects):
+    for line, row in records(body, ("delivery_start__utc_",), rows.rejects):
         if not column:
             column = next((c for c in row if c.endswith("__kw_")), "")
             point = column.removesuffix("__kw_")
@@ -198,30 +211,30 @@ def read_final(name: str, body: bytes, plants: Plants) -> Rows:
                 raise SchemaError("no column is named after a metering point (…__kw_)")
             plants.check_metering_point(point)
         try:
-            _append(
-                rows,
+            rows.append(
                 metering_point_id=point,
                 period_start=quarter_hour(row.time("delivery_start__utc_"), "delivery_start"),
                 power_kw=row.number(column),
             )
         except ValueError as problem:
             rows.rejects.append(Reject(line, str(problem)))
+    for asset in (one for one, its in plants.metering_points.items() if its == point):
+        plants.check_powers(asset, rows.columns["power_kw"])
     return rows
 
 
 def read_redispatch(name: str, body: bytes, plants: Plants) -> Rows:
     """Redispatch flags of one metering point, which stands in the file's name with its time."""
-    found = re.search(r"redispatch_flag_(.+)_(\d{8}_\d{4})\.csv$", name)
+    found = re.search(r"redispatch_flag_(.+)_(\d{8}_\d{4})\.(?:csv|json)$", name)
     if not found:
         raise SchemaError("its name does not end in _<metering point>_YYYYMMDD_HHMM.csv")
     plants.check_metering_point(found[1])
     published = datetime.strptime(found[2], "%Y%m%d_%H%M").replace(tzinfo=UTC)
-    rows = Rows({column.name: [] for column in REDISPATCH.columns})
+    rows = Rows.of(REDISPATCH)
     header = ("delivery_start", "delivery_end", "is_redispatched")
-    for line, row in csv_lines(body, header, rows.rejects):
+    for line, row in records(body, header, rows.rejects):
         try:
-            _append(
-                rows,
+            rows.append(
                 metering_point_id=found[1],
                 period_start=row.time("delivery_start"),
                 period_end=row.time("delivery_end"),
@@ -248,11 +261,6 @@ def _stamp(name: str, pattern: str, form: str) -> datetime:
         return datetime.strptime(found[1], form).replace(tzinfo=UTC)
     except ValueError:
         raise SchemaError("its name does not end in the time of the snapshot") from None
-
-
-def _append(rows: Rows, **cells: Any) -> None:
-    for name, column in rows.columns.items():
-        column.append(cells.get(name))
 
 
 _TERMS = ("contract_begin", "contract_end", "price_model", "fee_model")
@@ -332,20 +340,26 @@ REDISPATCH = Table(
 )
 
 
-def _files(
+def from_files(
     key: str,
     title: str,
     table: Table,
     lag: timedelta,
     *readings: tuple[str, Callable[[str, bytes, Plants], Rows]],
 ) -> Dataset:
-    """A dataset that is read from files."""
+    """A dataset that is read from files; what may be CSV may be JSON with the same columns."""
+    both = [
+        (pattern.removesuffix(ending) + other, read)
+        for pattern, read in readings
+        for ending in (Path(pattern).suffix,)
+        for other in ((".csv", ".json") if ending == ".csv" else (ending,))
+    ]
     return Dataset(
         key=key,
         title=title,
         provider=VPP,
         table=table,
-        read=FileReading("VPP_DIR", readings),
+        read=FileReading("VPP_DIR", tuple(both)),
         widest=timedelta(days=2),
         completeness=Events(),
         lag=lag,
@@ -358,7 +372,7 @@ def _files(
 
 DATASETS = (
     # Contracts first: the others are checked against them.
-    _files(
+    from_files(
         "vpp_assets",
         "Assets of the virtual power plant, from contracts and technical data",
         ASSETS,
@@ -366,28 +380,28 @@ DATASETS = (
         ("crm/asset_contracts_*.csv", read_contracts),
         ("vpp/technical_data/technical_data_*.json", read_technical),
     ),
-    _files(
+    from_files(
         "vpp_live_infeed",
         "Live measured infeed by asset",
         LIVE,
         timedelta(hours=2),
         ("vpp/live_measured_infeed/*.json", read_live),
     ),
-    _files(
+    from_files(
         "vpp_final_production",
         "Final measured production by metering point",
         FINAL,
         timedelta(hours=2),
         ("distribution_system_operator/final_production_*.csv", read_final),
     ),
-    _files(
+    from_files(
         "vpp_forecasts",
         "Forecasts by asset, every version",
         FORECASTS,
         timedelta(hours=2),
         ("vpp/forecasts/*.json", read_forecast),
     ),
-    _files(
+    from_files(
         "vpp_redispatch",
         "Redispatch flags by metering point",
         REDISPATCH,

@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from domain.errors import SchemaError
+from domain.tables import Table
 
 QUARTER = timedelta(minutes=15)
 # Epoch values below this are seconds, from here on milliseconds (1e11 s is the year 5138).
 MILLISECONDS_FROM = 1e11
 _FIRST_YEAR, _LAST_YEAR = 2000, 2100
+# No count or code in a file is larger.
+_LARGEST = 1e9
+# 54,2 and 1.234,56; a point without a comma could mean either and is refused.
+_COMMA_NUMBER = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+(?=,))(,\d+)?")
 
 
 @dataclass(frozen=True)
@@ -36,12 +42,26 @@ class Rows:
     columns: dict[str, list[Any]]
     rejects: list[Reject] = field(default_factory=list)
 
+    @classmethod
+    def of(cls, table: Table) -> Rows:
+        """No rows yet, of this table."""
+        return cls({column.name: [] for column in table.columns})
+
+    def append(self, **cells: Any) -> None:
+        """One row more; a column that is not named stays empty."""
+        for name, column in self.columns.items():
+            column.append(cells.get(name))
+
 
 class Row(Mapping[str, str]):
-    """One line of a CSV file by column name, with readers that say what is wrong."""
+    """One line of a CSV file, or one object of a JSON file, by column name.
 
-    def __init__(self, cells: Mapping[str, str]) -> None:
+    Its readers say what is wrong. ``typed`` says that numbers came as numbers (JSON).
+    """
+
+    def __init__(self, cells: Mapping[str, str], *, typed: bool = False) -> None:
         self._cells = cells
+        self._typed = typed
 
     def __getitem__(self, name: str) -> str:
         return self._cells[name]
@@ -58,8 +78,7 @@ class Row(Mapping[str, str]):
         try:
             value = float(text)
         except ValueError:
-            comma = ", with a decimal comma" if "," in text else ""
-            raise ValueError(f"{name}: '{text}' is not a number{comma}") from None
+            raise ValueError(f"{name}: {no_number(text)}") from None
         if value != value or abs(value) == float("inf"):
             raise ValueError(f"{name}: '{text}' is not a number")
         return value
@@ -68,9 +87,40 @@ class Row(Mapping[str, str]):
         """A number, or None for an empty cell."""
         return self.number(name) if self[name].strip() else None
 
+    def comma_number(self, name: str) -> float:
+        """A number with a decimal comma (``1.234,50``); ValueError otherwise, also for a point."""
+        text = self[name].strip()
+        if self._typed and "," not in text:
+            return self.number(name)
+        if not _COMMA_NUMBER.fullmatch(text):
+            point = ", with a decimal point" if "." in text else ""
+            raise ValueError(f"{name}: '{text}' is not a number with a decimal comma{point}")
+        return float(text.replace(".", "").replace(",", "."))
+
+    def whole_number(self, name: str) -> int:
+        """A whole number; ValueError otherwise."""
+        value = self.number(name)
+        if value != int(value) or abs(value) > _LARGEST:
+            raise ValueError(f"{name}: '{self[name]}' is not a whole number")
+        return int(value)
+
+    def word(self, name: str, *allowed: str) -> str:
+        """One of some words, in any case, as it stands among them; ValueError otherwise."""
+        text = self[name].strip()
+        for one in allowed:
+            if text.casefold() == one.casefold():
+                return one
+        raise ValueError(f"{name}: '{text}' is not {' or '.join(allowed)}")
+
     def time(self, name: str) -> datetime:
         """A time in UTC; one without an offset, or ending in `` UTC``, is UTC."""
         return instant(self[name], name)
+
+
+def no_number(value: Any) -> str:
+    """What is said of a cell that holds no number."""
+    comma = ", with a decimal comma" if isinstance(value, str) and "," in value else ""
+    return f"'{value}' is not a number{comma}"
 
 
 def instant(text: str, name: str) -> datetime:
@@ -79,33 +129,79 @@ def instant(text: str, name: str) -> datetime:
         moment = datetime.fromisoformat(text.strip().removesuffix(" UTC"))
     except ValueError:
         raise ValueError(f"{name}: '{text}' is not a time") from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    return in_utc(moment if moment.tzinfo else moment.replace(tzinfo=UTC), name)
 
 
-def csv_lines(
-    body: bytes, required: Sequence[str], rejects: list[Reject]
+def in_utc(moment: datetime, name: str) -> datetime:
+    """The moment in UTC; ValueError where it lies in a year that no file is about."""
+    if not _FIRST_YEAR <= moment.year < _LAST_YEAR:
+        raise ValueError(f"{name}: {moment.year} is not between {_FIRST_YEAR} and {_LAST_YEAR}")
+    return moment.astimezone(UTC)
+
+
+def records(
+    body: bytes, required: Sequence[str], rejects: list[Reject], separator: str = ","
 ) -> Iterator[tuple[int, Row]]:
-    """The lines of a CSV file with its line numbers; lines of another width are rejected.
+    """The rows of a CSV file with their lines, or of a JSON list of objects with their numbers from 1.
 
-    Raises SchemaError where the file is not UTF-8 or the header lacks a required column.
+    A first line that starts with ``#`` is a title. Rows of another width are rejected. Raises
+    SchemaError where the file is not UTF-8, or lacks a required column.
     """
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as trouble:
         raise SchemaError(f"it is not UTF-8 text (byte {trouble.start})") from None
-    reader = csv.reader(io.StringIO(text, newline=""))
+    if text.lstrip()[:1] in ("[", "{"):
+        yield from _objects(text, required, rejects)
+        return
+    title, rest = text.split("\n", 1) if text.startswith("#") and "\n" in text else ("", text)
+    reader = csv.reader(io.StringIO(rest, newline=""), delimiter=separator)
+    before = 1 if title else 0
     header = [name.strip() for name in next(reader, [])]
-    lacking = [name for name in required if name not in header]
-    if lacking:
-        raise SchemaError(f"its header lacks the column {lacking[0]}")
+    _check_header(header, required)
     for cells in reader:
         if not cells:
             continue
         if len(cells) != len(header):
             reason = f"{len(cells)} cells where the header has {len(header)}"
-            rejects.append(Reject(reader.line_num, reason))
+            rejects.append(Reject(reader.line_num + before, reason))
             continue
-        yield reader.line_num, Row(dict(zip(header, cells, strict=True)))
+        yield reader.line_num + before, Row(dict(zip(header, cells, strict=True)))
+
+
+def _objects(
+    text: str, required: Sequence[str], rejects: list[Reject]
+) -> Iterator[tuple[int, Row]]:
+    """The objects of a JSON list with their numbers; cells are texts as a CSV file has them."""
+    import msgspec
+
+    try:
+        rows = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError) as trouble:
+        raise SchemaError(f"it is not JSON ({trouble})") from None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise SchemaError("it is JSON, but not a list of objects with the columns of the CSV file")
+    header = list(dict.fromkeys(name for row in rows for name in row))
+    if rows:
+        _check_header(header, required)
+    for number, row in enumerate(rows, start=1):
+        nested = [name for name, cell in row.items() if isinstance(cell, dict | list)]
+        if nested:
+            rejects.append(Reject(number, f"{nested[0]} is no single value"))
+            continue
+        yield number, Row({name: _cell(row.get(name)) for name in header}, typed=True)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _check_header(header: Sequence[str], required: Sequence[str]) -> None:
+    lacking = [name for name in required if name not in header]
+    if lacking:
+        raise SchemaError(f"its header lacks the column {lacking[0]}")
 
 
 def quarter_hour(moment: datetime, name: str) -> datetime:

@@ -2,6 +2,7 @@
 
     written = write_folder(Path("vpp_in"), [date(2024, 3, 31), date(2024, 10, 27)])
     written.truth.best_of_infeed(zone="Europe/Berlin")
+    figures.trading(written.truth, date(2024, 3, 31), "Europe/Berlin")
 
 It imports nothing of the project. Files are byte-identical for the same arguments.
 

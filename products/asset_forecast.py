@@ -1,0 +1,92 @@
+"""asset_forecast: what was expected of each asset per quarter hour, at delivery and at gate closure.
+
+Versions are never added up: each quarter hour has the newest version not later than its start
+(*latest*), and the newest one not later than a quarter hour before (*tradeable*: what could still be
+traded on). Definitions: vpp reference, "Latest forecast", "Latest tradeable".
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from domain.tables import Column, Table
+from domain.windows import Window
+from products.best_of_infeed import DELIVERY_DAY, members
+from products.product import Product
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+QUARTER = timedelta(minutes=15)
+QUARTER_H = 0.25
+LATEST, TRADEABLE = "latest", "tradeable"
+# How long before delivery a version must be there.
+GATES = {LATEST: timedelta(0), TRADEABLE: QUARTER}
+
+
+def compute(
+    vpp_assets: pd.DataFrame, vpp_forecasts: pd.DataFrame, *, window: Window
+) -> pd.DataFrame:
+    """Forecast power [kW], energy [MWh] and version per asset and quarter hour of the window.
+
+    Assets are those of the newest contract snapshot not later than the quarter hour. Where no
+    version is known in time, power, energy and version are empty. Infeed is positive.
+    """
+    import pandas as pd
+
+    starts = pd.date_range(window.start, window.end, freq="15min", inclusive="left", unit="us")
+    by_asset = dict(iter(vpp_forecasts.groupby("asset_id")))
+    frames = []
+    for asset, _, member in members(vpp_assets, starts):
+        told = by_asset.get(asset, vpp_forecasts[:0])
+        frame = pd.DataFrame({"asset_id": asset, "period_start": starts})
+        for kind, before in GATES.items():
+            newest = newest_version(told, before).reindex(starts).reset_index(drop=True)
+            frame[f"{kind}_version"] = newest["version"]
+            frame[f"{kind}_power_kw"] = newest["power_kw"]
+            frame[f"{kind}_energy_mwh"] = newest["power_kw"] / 1000 * QUARTER_H
+        frames.append(frame[member])
+    columns = [column.name for column in PRODUCT.table.columns]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+
+
+def newest_version(forecasts: pd.DataFrame, before: timedelta) -> pd.DataFrame:
+    """Version and power [kW] by quarter hour, of the newest version made ``before`` it or earlier."""
+    told = forecasts[forecasts["version"] <= forecasts["period_start"] - before]
+    newest = told.sort_values("version").drop_duplicates("period_start", keep="last")
+    return newest.set_index("period_start")[["version", "power_kw"]]
+
+
+def _columns(kind: str, text: str) -> tuple[Column, ...]:
+    return (
+        Column(f"{kind}_version", "time", "UTC", f"Newest version {text}", optional=True),
+        Column(f"{kind}_power_kw", "float", "kW", "Mean power in that version", optional=True),
+        Column(
+            f"{kind}_energy_mwh", "float", "MWh", "That power times a quarter of an hour", optional=True
+        ),
+    )  # fmt: skip
+
+
+PRODUCT = Product(
+    key="asset_forecast",
+    title="Forecast of each asset, latest and latest tradeable, with its version",
+    grain="quarter hour",
+    table=Table(
+        name="asset_forecast",
+        columns=(
+            Column("asset_id", "text", "", "Asset"),
+            Column("period_start", "time", "UTC", "Start of the quarter hour"),
+            *_columns(LATEST, "not later than the quarter hour"),
+            *_columns(TRADEABLE, "not later than gate closure, a quarter hour before"),
+        ),
+        key=("asset_id", "period_start"),
+        time="period_start",
+    ),
+    compute=compute,
+    look_back={"vpp_assets": timedelta(days=3660)},
+    reference=frozenset({"vpp_assets"}),
+    settings=(DELIVERY_DAY,),
+    clock_setting=DELIVERY_DAY.key,
+    daily=True,
+)
