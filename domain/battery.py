@@ -198,7 +198,7 @@ def simulate(
 
     ``times_s`` [s, ascending, unique] and ``requested_mw`` [MW] are samples of any spacing, each held
     until the next but at most ``hold_s``; ``edges_s`` [s] bound the settlement periods. UsageError where
-    the start lies outside the battery's limits. Source: reference section 2.
+    the start or the target lies outside the battery's limits. Source: reference section 2.
 
     >>> cell = Battery(10, 10, 10, 0.9, 0.9, 0.05, 0.95)
     >>> run = simulate([0, 900], [10, 5], [0, 1800], cell, hold_s=900)
@@ -213,6 +213,13 @@ def simulate(
             f"{battery.soc_max:g}."
         )
     recovery = recovery or Recovery()
+    if recovery.strategy == "target" and not (
+        battery.soc_min <= recovery.target <= battery.soc_max
+    ):
+        raise UsageError(
+            f"the target of the state of charge, {recovery.target:g}, lies outside {battery.soc_min:g} to "
+            f"{battery.soc_max:g}."
+        )
     edges = np.asarray(edges_s, dtype=np.float64)
     held = held_pieces(times_s, requested_mw, edges, hold_s=hold_s)
     inside = slice(held.bounds[0], held.bounds[-1])
@@ -388,17 +395,17 @@ def energy_window(battery_mwh: float, low_mwh: float, high_mwh: float) -> tuple[
     return low_mwh, battery_mwh - high_mwh
 
 
-def contracted_fits(power_mw: float, low_mw: float, high_mw: float, sustain_h: float) -> bool:
-    """Whether a unit of this power can hold both contracts and the power to recover from them.
+def power_needed(low_mw: float, high_mw: float, sustain_h: float) -> float:
+    """Rated power [MW] that holds both contracts and the power to recover from them.
 
     Each direction needs its contract plus ``sustain_h`` x 20 % x 2 of the other one's (reference 1.3:
     10 % for DC, 20 % for DM, 40 % for DR).
 
-    >>> contracted_fits(50, 41, 41, 0.5), contracted_fits(50, 42, 42, 0.5)
-    (True, False)
+    >>> [round(power_needed(mw, mw, 0.5), 6) for mw in (41, 42)]
+    [49.2, 50.4]
     """
     reserve = sustain_h * RECOVERY_SHARE * 2
-    return max(low_mw + reserve * high_mw, high_mw + reserve * low_mw) <= power_mw + _SAME_MWH
+    return max(low_mw + reserve * high_mw, high_mw + reserve * low_mw)
 
 
 def availability(

@@ -9,20 +9,20 @@ import numpy as np
 from domain.errors import UsageError
 from domain.response import SERVICES, response_mw, response_share
 
-# Reference, section 1.2: frequency, then the share under DC, DM, DR, FCR and unsigned droop.
+# Reference, section 1.2: frequency, then the share under DC, DM, DR, FCR, unsigned droop, EFR narrow.
 WORKED = (
-    (49.4000, 1, 1, 1, 1, 1),
-    (49.5000, 1, 1, 1, 1, 1),
-    (49.6500, 0.525, 1, 1, 1, 0.70),
-    (49.8000, 0.05, 1, 1, 1, 0.40),
-    (49.8925, 0.025, 0.12125, 0.5, 0.5375, 0.215),
-    (49.9850, 0, 0, 0, 0.075, 0.03),
-    (50.0000, 0, 0, 0, 0, 0),
-    (50.0150, 0, 0, 0, -0.075, 0.03),
-    (50.1000, -0.022973, -0.05, -0.459459, -0.5, 0.20),
-    (50.2000, -0.05, -1, -1, -1, 0.40),
-    (50.3000, -0.366667, -1, -1, -1, 0.60),
-    (50.6000, -1, -1, -1, -1, 1),
+    (49.4000, 1, 1, 1, 1, 1, 1),
+    (49.5000, 1, 1, 1, 1, 1, 1),
+    (49.6500, 0.525, 1, 1, 1, 0.70, 0.690722),
+    (49.8000, 0.05, 1, 1, 1, 0.40, 0.381443),
+    (49.8925, 0.025, 0.12125, 0.5, 0.5375, 0.215, 0.190722),
+    (49.9850, 0, 0, 0, 0.075, 0.03, 0),
+    (50.0000, 0, 0, 0, 0, 0, 0),
+    (50.0150, 0, 0, 0, -0.075, 0.03, 0),
+    (50.1000, -0.022973, -0.05, -0.459459, -0.5, 0.20, -0.175258),
+    (50.2000, -0.05, -1, -1, -1, 0.40, -0.381443),
+    (50.3000, -0.366667, -1, -1, -1, 0.60, -0.587629),
+    (50.6000, -1, -1, -1, -1, 1, -1),
 )
 FREQUENCIES = [row[0] for row in WORKED]
 
@@ -50,6 +50,9 @@ class WorkedTable(unittest.TestCase):
     def test_frequency_containment_reserve(self) -> None:
         self.check("fcr", 4)
 
+    def test_enhanced_frequency_response_narrow(self) -> None:
+        self.check("efr_narrow", 6)
+
     def test_droop_is_the_unsigned_column_with_a_sign(self) -> None:
         for row, found in zip(WORKED, response_share(FREQUENCIES, "droop"), strict=True):
             signed = row[5] if row[0] < 50 else -row[5]
@@ -61,6 +64,16 @@ class WorkedTable(unittest.TestCase):
     def test_the_figures_beside_the_table(self) -> None:
         self.assertAlmostEqual(share(49.75, "dc"), 0.208333, delta=1e-6)
         self.assertAlmostEqual(share(50.011, "fcr"), -0.055, delta=1e-6)
+        self.assertAlmostEqual(share(49.75, "efr_narrow"), 0.484536, delta=1e-6)
+        self.assertAlmostEqual(share(49.75, "efr_wide"), 0.444444, delta=1e-6)
+        self.assertEqual(share(49.95, "efr_wide"), 0.0)
+        self.assertEqual(share(50.5, "efr_wide"), -1.0)
+
+    def test_how_long_full_power_lasts(self) -> None:
+        hours = {"dc": 0.25, "dm": 0.5, "dr": 1.0, "efr_wide": 0.25, "efr_narrow": 0.25}
+        for key, sustained in hours.items():
+            with self.subTest(service=key):
+                self.assertEqual(SERVICES[key].sustain_h, sustained)
 
 
 class Edges(unittest.TestCase):
@@ -111,6 +124,17 @@ class Power(unittest.TestCase):
         found = response_mw([49.65, 50.3, 50.0], "dc", 20.0)
         for value, expected in zip(found, (10.5, -7.333333, 0.0), strict=True):
             self.assertAlmostEqual(float(value), expected, delta=2e-5)
+
+    def test_a_direction_answers_one_side_only(self) -> None:
+        frequencies = [49.8, 50.0, 50.2]
+        for direction, expected in (("low", [9, 0, 0]), ("high", [0, 0, -9]), ("both", [9, 0, -9])):
+            found = response_mw(frequencies, "dr", 9.0, direction)
+            with self.subTest(direction=direction):
+                self.assertEqual(found.tolist(), expected)
+                self.assertFalse((np.signbit(found) & (found == 0)).any())
+        with self.assertRaises(UsageError) as caught:
+            response_mw([50.0], "dr", 1.0, "up")
+        self.assertIn("low, high, both", str(caught.exception))
 
     def test_an_unknown_service_is_named_with_those_there_are(self) -> None:
         with self.assertRaises(UsageError) as caught:
