@@ -17,7 +17,9 @@ try:
 except ModuleNotFoundError:
     sys.exit("gridledger's libraries are not installed here: type 'python3 run.py' instead.")
 
+import battery
 import console
+import forecasting
 import look
 from domain.errors import GridledgerError, UsageError
 from domain.settlement import ONE_DAY, days_in, days_window, parse_day, parse_range, settlement_date
@@ -362,6 +364,8 @@ def bench(
 
 
 app.add_typer(look.app)
+app.add_typer(battery.app)
+app.add_typer(forecasting.app, name="forecast")
 
 
 def time_of_day_or_refuse(text: str) -> str:

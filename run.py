@@ -38,7 +38,15 @@ class Need(NamedTuple):
     extra: str
 
 
-NEEDS = (Need("test", frozenset({"--all", "--nightly"}), "dev"),)
+NEEDS = (
+    Need("test", frozenset({"--all", "--nightly"}), "dev"),
+    Need("battery", frozenset(), "plot"),
+    Need(
+        "forecast",
+        frozenset({"ridge", "boosting", "--model=ridge", "--model=boosting"}),
+        "forecast",
+    ),
+)
 
 
 class LauncherError(Exception):

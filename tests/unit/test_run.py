@@ -82,6 +82,11 @@ class Extras(unittest.TestCase):
             self.assertEqual(run.extras_for(["plot"]), ["plot"])
             self.assertEqual(run.extras_for(["run"]), [])
 
+    def test_only_learned_models_of_a_forecast_need_an_extra(self):
+        for model in (["--model", "ridge"], ["--model=boosting"]):
+            self.assertEqual(run.extras_for(["forecast", "predict", *model]), ["forecast"])
+        self.assertEqual(run.extras_for(["forecast", "predict", "--model", "diurnal"]), [])
+
     def test_every_declared_extra_has_its_file(self):
         for need in run.NEEDS:
             self.assertTrue((PROJECT / "requirements" / f"{need.extra}.txt").is_file(), need)
@@ -278,8 +283,13 @@ class PinnedFiles(unittest.TestCase):
             self.assertNotIn("--index", text)
             self.assertNotIn("--find-links", text)
 
-    def test_what_base_in_and_dev_in_ask_for_is_pinned(self):
-        for source, target in (("base.in", "requirements.txt"), ("dev.in", "requirements/dev.txt")):
+    def test_what_the_in_files_ask_for_is_pinned(self):
+        for source, target in (
+            ("base.in", "requirements.txt"),
+            ("dev.in", "requirements/dev.txt"),
+            ("plot.in", "requirements/plot.txt"),
+            ("forecast.in", "requirements/forecast.txt"),
+        ):
             lines = (PROJECT / "requirements" / source).read_text(encoding="utf-8").splitlines()
             asked = {line.split("#")[0].strip() for line in lines if line[:1].isalpha()}
             pinned = {pin.split("==")[0] for pin in run.pins([target])}

@@ -1,0 +1,546 @@
+"""``forecast train|backtest|predict``: series from the store as of an issue time, models, honest scores.
+
+Every value is read as it was known at the issue time: from the provider's publish time on where rows have
+one, else from our retrieval. No model is stored: fitting takes seconds and gives the same bytes each time,
+so nothing can go stale, and no file is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+
+import console
+from domain.errors import StoreError, UsageError
+from domain.settlement import LONDON, days_in, parse_range
+from domain.windows import Window, format_instant, parse_instant
+from domain.zones import ZONES
+from job import read_settings
+from look import examples
+from products.forecast_models import (
+    BASELINES,
+    MODELS,
+    QUANTILES,
+    Past,
+    check_models,
+    fit,
+    past_at,
+    seconds_of,
+)
+from utils import time_of_day, write_whole
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
+
+    from stores.sql import SqlStore
+
+    Floats = npt.NDArray[np.float64]
+
+app = typer.Typer(
+    help="Forecast wind, solar and portfolio; test forecasts on the past.",
+    epilog=examples(
+        "forecast predict --series gb_wind",
+        "forecast backtest --series gb_solar --start 2024-07-01 --end 2024-07-31",
+    ),
+)
+
+DAY = timedelta(days=1)
+# What a prediction needs to see before its issue; what a model is trained on; when it is trained anew.
+RECENT = 15 * DAY
+REFIT_DAYS = 28
+SHOWN_HOURS = (0, 3, 6, 12, 24, 36, 48, 72, 96, 120, 144, 168)
+
+_GB = {
+    "gb_wind": ("Wind Onshore", "Wind Offshore"),
+    "gb_wind_onshore": ("Wind Onshore",),
+    "gb_wind_offshore": ("Wind Offshore",),
+    "gb_solar": ("Solar",),
+}
+_ZONE_TYPES = {"wind": ("B18", "B19"), "solar": ("B16",)}
+NAMES = f"{', '.join(_GB)}, portfolio, asset:ID, zone:KEY:wind, zone:KEY:solar"
+
+
+# --- series: where values, publish time and capacity come from ------------------------------------
+
+
+@dataclass(frozen=True)
+class Series:
+    """A series that can be forecast: table, rows, step [s], local clock, what a value counts from.
+
+    ``lag`` is an assumption that replaces publish and retrieval times: a value counts from the end of
+    its period plus so much, in its newest version.
+    """
+
+    name: str
+    table: str
+    kind: str
+    wanted: tuple[str, ...]
+    step_s: int
+    clock: ZoneInfo
+    lag: timedelta | None = None
+
+    @property
+    def counts_from(self) -> str:
+        """From when on a value counts as known, in words."""
+        if self.lag is not None:
+            hours = self.lag.total_seconds() / 3600
+            return f"ASSUMED {hours:g} h after its period, in its newest version"
+        return "its publish time" if self.kind == "gb" else "the time we received or computed it"
+
+
+def find_series(name: str, lag_hours: float | None = None, clock: ZoneInfo = LONDON) -> Series:
+    """The series of that name; UsageError with what there is. ``clock`` is that of VPP delivery days."""
+    lag = None if lag_hours is None else timedelta(hours=lag_hours)
+    if name in _GB:
+        return Series(name, "wind_solar", "gb", _GB[name], 1800, LONDON, lag)
+    if name == "portfolio":
+        return Series(name, "portfolio_best_of_infeed", "portfolio", (), 900, clock, lag)
+    if name.startswith("asset:") and name != "asset:":
+        return Series(name, "best_of_infeed", "asset", (name[6:],), 900, clock, lag)
+    parts = name.split(":")
+    if len(parts) == 3 and parts[0] == "zone" and parts[1] in ZONES and parts[2] in _ZONE_TYPES:
+        wanted = (parts[1], *_ZONE_TYPES[parts[2]])
+        return Series(name, "entsoe_generation", "zone", wanted, 3600, ZONES[parts[1]].clock, lag)
+    raise UsageError(f"'{name}' is no series: there are {NAMES}.")
+
+
+def read_series(
+    store: SqlStore, series: Series, window: Window, as_of: datetime | None
+) -> tuple[npt.NDArray[np.int64], Floats]:
+    """Starts of steps [s since 1970] and mean power [MW] of a window, as known at ``as_of``.
+
+    Infeed counts where it was measured (final or live), of the portfolio where every asset's was; a sum
+    of types where each of them is known; a zone's hour where it is covered whole.
+    """
+    import pandas as pd
+
+    table = store.tables[series.table]
+    if series.kind == "gb":
+        rows = store.read_table(table, window, {"psr_type": series.wanted}, None, None, as_of)
+        from products.generation_forecast import summed
+
+        return summed(rows, series.wanted)
+    if series.kind == "zone":
+        where = {"zone": series.wanted[0], "psr_type": series.wanted[1:]}
+        return _hourly(store.read_table(table, window, where, None, None, as_of))
+    if series.kind == "asset":
+        where = {"asset_id": series.wanted[0]}
+        rows = store.read_table(table, window, where, None, None, as_of)
+        rows = rows[rows["source"].isin(["final", "live"])]
+    else:
+        rows = store.read_table(table, window, None, None, None, as_of)
+        rows = rows[(rows["forecast_assets"] == 0) & (rows["missing_assets"] == 0)]
+    return seconds_of(pd.DatetimeIndex(rows["period_start"])), rows["power_kw"].to_numpy(
+        dtype=float
+    ) / 1000
+
+
+def _hourly(rows: pd.DataFrame) -> tuple[npt.NDArray[np.int64], Floats]:
+    """Hourly sums [MW] over the types that the rows have, of hours covered whole by each."""
+    import pandas as pd
+
+    rows = rows.dropna(subset=["generation_mw"])
+    types = rows["psr_type"].nunique()
+    hour = rows["period_start"].dt.floor("h")
+    energy = (rows["generation_mw"] * rows["resolution_s"] / 3600).groupby(hour).sum()
+    covered = rows["resolution_s"].groupby(hour).sum()
+    sums = energy[covered == 3600 * types]
+    return seconds_of(pd.DatetimeIndex(sums.index)), sums.to_numpy(dtype=float)
+
+
+def known_at(store: SqlStore, series: Series, issue: datetime, back: timedelta) -> Past:
+    """The series as it was known at an issue time, ``back`` before it."""
+    as_of, end = issue, issue
+    if series.lag is not None:
+        end = issue - series.lag - timedelta(seconds=series.step_s - 1)
+    window = Window(issue - back, max(end, issue - back + timedelta(seconds=1)))
+    times, values = read_series(store, series, window, None if series.lag is not None else as_of)
+    step = series.step_s
+    return past_at(times, values, int(issue.timestamp()), int(back.total_seconds()), step, series.clock)  # fmt: skip
+
+
+def capacity_of(
+    store: SqlStore, series: Series, stated_mw: float | None, past: Past, issue: datetime
+) -> tuple[float, str]:
+    """Installed capacity [MW] and where it comes from; without any, the highest value known."""
+    import numpy as np
+
+    if stated_mw is not None:
+        return stated_mw, "stated with --capacity"
+    if series.kind in ("asset", "portfolio"):
+        rows = store.read_table(store.tables["vpp_assets"], where={"kind": "contract"})
+        rows = rows[rows["snapshot_at"] <= issue]
+        if series.kind == "asset":
+            rows = rows[rows["asset_id"] == series.wanted[0]]
+        rows = rows[rows["snapshot_at"] == rows["snapshot_at"].max()].drop_duplicates("asset_id")
+        if len(rows):
+            snapshot = format_instant(rows["snapshot_at"].iloc[0].to_pydatetime())
+            return float(rows["capacity_kw"].sum()) / 1000, f"contracts of {snapshot}"
+    return float(np.nanmax(past.values)), "highest value known at the first issue, NOT installed"
+
+
+# --- backtest -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """Forecasts of every model from the same issues, and what came; arrays [MW] of (issues, leads)."""
+
+    issues: list[datetime]
+    step_s: int
+    observed: Floats
+    point: dict[str, Floats]
+    quantiles: dict[str, Floats]  # (issues, leads, QUANTILES)
+    capacity_mw: float
+    capacity_from: str
+    fits: int
+
+
+def backtest(
+    store: SqlStore,
+    series: Series,
+    issues: Sequence[datetime],
+    models: Sequence[str],
+    *,
+    hours: float = 48.0,
+    train: timedelta = 365 * DAY,
+    capacity_mw: float | None = None,
+) -> Backtest:
+    """Forecast from each issue with what was known then; models are fitted anew every 28 issues.
+
+    A model fitted at one issue serves the ones after it: it only ever knows the past. Baselines are
+    always among the models. Raises UsageError where nothing was known at the first issue.
+    """
+    import numpy as np
+
+    names = list(dict.fromkeys((*BASELINES, *models)))
+    check_models(names)
+    leads = int(hours * 3600) // series.step_s
+    shape = (len(issues), leads)
+    point = {name: np.full(shape, np.nan) for name in names}
+    quantiles = {name: np.full((*shape, len(QUANTILES)), np.nan) for name in names}
+    fitted, capacity, capacity_from, fits = None, 0.0, "", 0
+    for n, issue in enumerate(issues):
+        if n % REFIT_DAYS == 0:
+            past = known_at(store, series, issue, train)
+            if np.isnan(past.values).all():
+                raise nothing_known(series, issue)
+            fitted = fit(past, leads, names)
+            fits += 1
+            if n == 0:
+                capacity, capacity_from = capacity_of(store, series, capacity_mw, past, issue)
+        assert fitted
+        recent = known_at(store, series, issue, min(RECENT, train))
+        for name, told in fitted.predict(recent, names).items():
+            point[name][n], quantiles[name][n] = told.point, told.quantiles
+    observed = _observed(store, series, issues, leads)
+    return Backtest(
+        list(issues), series.step_s, observed, point, quantiles, capacity, capacity_from, fits
+    )
+
+
+def _observed(store: SqlStore, series: Series, issues: Sequence[datetime], leads: int) -> Floats:
+    """What came, in its newest version; arrays of (issues, leads)."""
+    import numpy as np
+
+    ahead = timedelta(seconds=leads * series.step_s)
+    window = Window(issues[0], issues[-1] + ahead)
+    times, values = read_series(store, series, window, None)
+    found = dict(zip(times.tolist(), values.tolist(), strict=True))
+    starts = [int(issue.timestamp()) for issue in issues]
+    return np.array(
+        [[found.get(s + k * series.step_s, np.nan) for k in range(leads)] for s in starts]
+    )
+
+
+def nothing_known(series: Series, issue: datetime) -> UsageError:
+    """What to do where no value counts as known."""
+    more = "" if series.kind == "gb" else "; or say --assume-lag HOURS, if it was stored later"
+    return UsageError(
+        f"nothing of {series.name} was known at {format_instant(issue)} (a value counts from "
+        f"{series.counts_from}): fetch and process {series.table} for the days before{more}."
+    )
+
+
+HEADER = (
+    "model", "from_h", "to_h", "pairs", "bias_mw", "mae_mw", "rmse_mw", "nmae", "mae_reference",
+    "skill_mae", "rmse_reference", "skill_rmse", *(f"pinball_p{100 * q:.0f}_mw" for q in QUANTILES),
+    "coverage_p10_p90",
+)  # fmt: skip
+
+
+def scores(done: Backtest, bounds: Sequence[float]) -> Iterator[list[object]]:
+    """One row a horizon [from, to) in hours and model, under HEADER.
+
+    All models are scored on the pairs that all of them have. Skill is against the baseline with the
+    least MAE (RMSE) at that horizon; the best baseline itself has 0. Source: grid-domain reference, §5.
+    """
+    import numpy as np
+
+    from domain import scores as measure
+
+    lead_h = np.arange(done.observed.shape[1]) * done.step_s / 3600
+    for begin, end in pairwise(bounds):
+        at = (lead_h >= begin) & (lead_h < end)
+        observed = done.observed[:, at].ravel()
+        told = {name: values[:, at].ravel() for name, values in done.point.items()}
+        usable = ~np.isnan(observed + sum(told.values()))
+        if not usable.any():
+            continue
+        observed = observed[usable]
+        errors = {
+            name: {what: of(values[usable], observed) for what, of in measure.POINT_SCORES.items()}
+            for name, values in told.items()
+        }
+        best = {what: min(BASELINES, key=lambda b: errors[b][what]) for what in ("mae", "rmse")}
+        for name, found in errors.items():
+            levels = done.quantiles[name][:, at].reshape(-1, len(QUANTILES))[usable]
+            skills = [
+                part
+                for what in ("mae", "rmse")
+                for part in (best[what], measure.skill(found[what], errors[best[what]][what]))
+            ]
+            yield [
+                name, begin, end, int(usable.sum()), found["bias"], found["mae"], found["rmse"],
+                found["mae"] / done.capacity_mw if done.capacity_mw > 0 else float("nan"), *skills,
+                *(measure.pinball(levels[:, n], observed, q) for n, q in enumerate(QUANTILES)),
+                measure.coverage(levels[:, 0], levels[:, -1], observed),
+            ]  # fmt: skip
+
+
+def issues_between(window: Window, at: str, series: Series) -> list[datetime]:
+    """One issue a day at a local time, on the series' grid; a time that a day lacks is an hour on."""
+    hour, minute = map(int, at.split(":"))
+    found = []
+    for day in days_in(window, series.clock):
+        local = datetime(day.year, day.month, day.day, hour, minute, tzinfo=series.clock)
+        found.append(on_grid(local, series))
+    return found
+
+
+def on_grid(instant: datetime, series: Series) -> datetime:
+    """The newest start of a step not later than the instant."""
+    seconds = int(instant.timestamp())
+    return datetime.fromtimestamp(seconds - seconds % series.step_s, UTC)
+
+
+# --- commands -------------------------------------------------------------------------------------
+
+Name = Annotated[str, typer.Option("--series", metavar="S", help=f"One of: {NAMES}.")]
+Models = Annotated[
+    list[str] | None,
+    typer.Option("--model", metavar="M", help=f"One of {', '.join(MODELS)} (repeatable)."),
+]
+Hours = Annotated[float | None, typer.Option("--hours", help="How far ahead.", min=1, max=168)]
+Train = Annotated[int, typer.Option("--train-days", help="Days to learn from.", min=15, max=3660)]
+Lag = Annotated[
+    float | None,
+    typer.Option(
+        "--assume-lag",
+        metavar="HOURS",
+        help="Count values from the end of their period plus HOURS, not from publish or retrieval.",
+        min=0,
+    ),
+]
+At = Annotated[str | None, typer.Option("--issue", metavar="TIME", help="Issue time; now.")]
+To = Annotated[Path | None, typer.Option("--to", metavar="FILE.csv", help="Instead of OUTPUT_DIR.")]
+
+
+@app.command(epilog=examples("forecast train --series gb_wind --model ridge"))
+def train(
+    series: Name = "gb_wind",
+    model: Models = None,
+    issue: At = None,
+    hours: Hours = None,
+    train_days: Train = 365,
+    assume_lag: Lag = None,
+) -> int:
+    """Fit models to what was known and say what they had to learn from; nothing is stored.
+
+    'predict' fits anew in the same way: a stored model would only grow stale.
+    """
+    from storage import open_store
+
+    settings = read_settings()
+    one = find_series(series, assume_lag, ZoneInfo(settings["VPP_DELIVERY_DAY"]))
+    names = model or [settings["FORECAST_MODEL"]]
+    check_models(names)
+    moment = on_grid(parse_instant(issue) if issue else datetime.now(UTC), one)
+    leads = int((hours or settings["FORECAST_HOURS"]) * 3600) // one.step_s
+    rows: list[list[object]] = []
+    with open_store(settings["STORE_URL"], create=False) as store:
+        past = _past_or_refuse(store, one, moment, train_days)
+        for name in names:
+            begin = time.perf_counter()
+            fitted = fit(past, leads, [name])
+            seconds = time.perf_counter() - begin
+            known = int((past.last_known == range(len(past.values))).sum())
+            hour = 3600 // one.step_s
+            rows.append([
+                name, known, len(past.values) - known, format_instant(_until(past)), round(seconds, 2),
+                *(float(fitted.correlation[min(n * hour, len(fitted.correlation) - 1)]) for n in (1, 6, 24)),
+            ])  # fmt: skip
+        kind = store.origin or "empty"
+    header = ("model", "values", "unknown", "known until", "seconds", "r(1 h)", "r(6 h)", "r(24 h)")
+    console.show(f"Trained on {one.name} ({kind}), issue {format_instant(moment)}", header, rows)
+    console.say(f"A value counts from {one.counts_from}. No model is stored.")
+    return 0
+
+
+@app.command(
+    epilog=examples(
+        "forecast predict --series gb_wind", "forecast predict --series portfolio --model ridge"
+    )
+)
+def predict(
+    series: Name = "gb_wind",
+    model: Models = None,
+    issue: At = None,
+    hours: Hours = None,
+    train_days: Train = 365,
+    assume_lag: Lag = None,
+    to: To = None,
+) -> int:
+    """Forecast a series from what is known now, or was known at an issue time; writes a CSV."""
+    from products.generation_forecast import PRODUCT, forecasts_of
+    from storage import open_store
+    from stores.files import csv_bytes
+
+    settings = read_settings()
+    one = find_series(series, assume_lag, ZoneInfo(settings["VPP_DELIVERY_DAY"]))
+    names = model or [settings["FORECAST_MODEL"]]
+    check_models(names)
+    moment = on_grid(parse_instant(issue) if issue else datetime.now(UTC), one)
+    leads = int((hours or settings["FORECAST_HOURS"]) * 3600) // one.step_s
+    with open_store(settings["STORE_URL"], create=False) as store:
+        past = _past_or_refuse(store, one, moment, train_days)
+        frame = forecasts_of(one.name, past, fit(past, leads, names), names)
+        kind = store.origin or "empty"
+    floats = [c.name for c in PRODUCT.table.columns if c.dtype == "float"]
+    frame[floats] = frame[floats].round(9) + 0.0
+    path = to or settings["OUTPUT_DIR"] / f"forecast_{_slug(one.name)}.csv"
+    _write(path, csv_bytes(PRODUCT.table, frame))
+    hourly = frame[frame["lead_hours"] % 1 == 0].head(24)
+    shown = ("model", "period_start", "forecast_mw", "p10_mw", "p50_mw", "p90_mw")
+    rows = [
+        [f"{v:%Y-%m-%dT%H:%MZ}" if hasattr(v, "year") else v for v in row]
+        for row in hourly[list(shown)].itertuples(index=False)
+    ]
+    title = f"Forecast of {one.name} ({kind}), issue {format_instant(moment)}"
+    console.show(title, shown, rows)
+    console.say(
+        f"Known until {format_instant(_until(past))}; a value counts from {one.counts_from}."
+    )
+    console.say(f"{len(frame)} rows to {path}")
+    return 0
+
+
+@app.command(
+    "backtest",
+    epilog=examples(
+        "forecast backtest --series gb_wind --start 2024-07-01 --end 2024-12-31 --model ridge",
+        "forecast backtest --series zone:DE_LU:solar --start 2024-10-01 --end 2024-10-31 --assume-lag 5",
+    ),
+)
+def run_backtest(
+    start: Annotated[str, typer.Option("--start", metavar="A", help="First day of issues.")],
+    end: Annotated[str, typer.Option("--end", metavar="B", help="Last day of issues.")],
+    series: Name = "gb_wind",
+    model: Models = None,
+    at: Annotated[str, typer.Option("--at", metavar="HH:MM", help="Local issue time.")] = "09:00",
+    hours: Hours = None,
+    train_days: Train = 365,
+    capacity: Annotated[
+        float | None, typer.Option("--capacity", metavar="MW", help="Installed.", min=1e-6)
+    ] = None,
+    assume_lag: Lag = None,
+    to: To = None,
+) -> int:
+    """Issue a forecast a day over a range, knowing only what was known, and score every horizon.
+
+    Baselines are always scored; skill is against the best of them and printed as it is, negative too.
+    """
+    from storage import open_store
+
+    settings = read_settings()
+    one = find_series(series, assume_lag, ZoneInfo(settings["VPP_DELIVERY_DAY"]))
+    check_models(model or [])
+    try:
+        time_of_day(at)
+    except ValueError as problem:
+        raise UsageError(f"--at {at}: {problem}.") from None
+    issues = issues_between(parse_range(start, end), at, one)
+    span = hours or settings["FORECAST_HOURS"]
+    begin = time.perf_counter()
+    with open_store(settings["STORE_URL"], create=False) as store:
+        done = backtest(
+            store, one, issues, model or [], hours=span, train=train_days * DAY, capacity_mw=capacity
+        )  # fmt: skip
+        kind = store.origin or "empty"
+    seconds = time.perf_counter() - begin
+    bounds = [float(h) for h in SHOWN_HOURS if h < span] + [float(span)]
+    shown = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 15]
+    rows = [[row[n] for n in shown] for row in scores(done, bounds)]
+    if not rows:
+        console.complain(f"no forecast of {one.name} has an observation beside it in that range.")
+        return 3
+    title = f"Backtest of {one.name} ({kind}): {len(issues)} issues at {at}, {done.fits} fits, {seconds:.1f} s"
+    console.show(title, [HEADER[n] for n in shown], rows)
+    console.say(f"A value counts from {one.counts_from}; scored against its newest version.")
+    console.say(f"nMAE: MAE over {done.capacity_mw:g} MW ({done.capacity_from}).")
+    console.say("All hours are scored, nights of solar included; output is as metered, curtailed.")
+    path = to or settings["OUTPUT_DIR"] / f"forecast_backtest_{_slug(one.name)}.csv"
+    steps = [n * one.step_s / 3600 for n in range(done.observed.shape[1] + 1)]
+    _write(path, _csv(scores(done, steps)))
+    console.say(f"Every horizon by itself: {path}")
+    return 0
+
+
+def _past_or_refuse(store: SqlStore, series: Series, issue: datetime, days: int) -> Past:
+    import numpy as np
+
+    past = known_at(store, series, issue, days * DAY)
+    if np.isnan(past.values).all():
+        raise nothing_known(series, issue)
+    return past
+
+
+def _until(past: Past) -> datetime:
+    return datetime.fromtimestamp(past.issue_s - past.delay * past.step_s, UTC)
+
+
+def _csv(rows: Iterator[list[object]]) -> bytes:
+    """Rows under HEADER as CSV; figures that cannot be had are empty."""
+    lines = [",".join(HEADER)]
+    for row in rows:
+        lines.append(",".join(_cell(cell) for cell in row))
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _cell(cell: object) -> str:
+    if isinstance(cell, float):
+        return "" if cell != cell else f"{round(cell, 9):.12g}"
+    return str(cell)
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", name)
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, content)
+    except OSError as trouble:
+        raise StoreError(f"{path.name} could not be written: {trouble.strerror}.") from None
