@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import console
 import fetch_data
 import process_data
-from domain.settlement import ONE_DAY, days_window, settlement_date
+from domain.settlement import ONE_DAY, days_in, days_window, settlement_date
 from domain.windows import Window
 from job import Job, Report
 from products.product import Product
@@ -78,11 +78,19 @@ def _fetch_and_follow(job: Job, wanted: list[Wanted], *, by_name: bool) -> Repor
 
 
 def _followers(job: Job, done: FetchReport) -> Iterator[tuple[Product, Window]]:
-    """The daily products of what was fetched, each with the span of days that it may concern."""
+    """The daily products of what was fetched, each with the span of days that it may concern.
+
+    What is issued once does not follow: nobody could have had that forecast then.
+    """
     for product in process_data.find_products(job.settings["PRODUCTS"]):
-        spans = [part.window for part in done.fetched if part.dataset.key in product.inputs]
-        if spans:
-            yield product, Window(min(s.start for s in spans), max(s.end for s in spans))
+        behind = process_data.datasets_behind(product)
+        spans = [part.window for part in done.fetched if part.dataset.key in behind]
+        if spans and product.issued_before_end is None:
+            start, end = min(s.start for s in spans), max(s.end for s in spans)
+            clock = product.clock(job.settings)
+            # A month is made of all its days: what changed on one of them concerns its last.
+            whole = product.span(days_in(Window(start, end), clock)[-1], clock)
+            yield product, Window(start, whole.end)
 
 
 # --- progress -------------------------------------------------------------------------------------

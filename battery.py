@@ -34,6 +34,7 @@ _INK = {
     "delivered": "#08519c",
     "stored": "#31a354",
     "recovery": "#e6550d",
+    "unavailable": "#fdd0a2",
     "gap": "#eeeeee",
 }
 
@@ -81,18 +82,22 @@ def battery(
     One run over the whole range, while the product battery_response starts every day anew. A static
     response: it says nothing of how fast a unit answers. Exit code 3 when no frequency is stored.
     """
-    given = {
-        "RESPONSE_SERVICE": service,
-        "BATTERY_POWER_MW": power,
-        "BATTERY_ENERGY_MWH": energy,
-        "RESPONSE_DIRECTION": direction,
-        "BATTERY_RECOVERY": recovery,
-    }
-    if service and compare:
+    if service is not None and compare is not None:
         raise UsageError("say either --service or --compare, not both.")
-    settings = read_settings(**{key: value for key, value in given.items() if value is not None})
-    services = [word.strip() for word in (compare or settings["RESPONSE_SERVICE"]).split(",")]
-    plans = [plan_of(settings, word) for word in dict.fromkeys(services)]
+    settings = read_settings(
+        **_checked(
+            RESPONSE_SERVICE=("--service", service),
+            BATTERY_POWER_MW=("--power", power),
+            BATTERY_ENERGY_MWH=("--energy", energy),
+            RESPONSE_DIRECTION=("--direction", direction),
+            BATTERY_RECOVERY=("--recovery", recovery),
+        )
+    )
+    named = settings["RESPONSE_SERVICE"] if compare is None else compare
+    services = dict.fromkeys(word.strip() for word in named.split(",") if word.strip())
+    if not services:
+        raise UsageError("--compare names no service: write it as --compare dc,dm,dr.")
+    plans = [plan_of(settings, word) for word in services]
     window = parse_range(start, end)
     if window.start.timestamp() % PERIOD.total_seconds() or window.length % PERIOD:
         raise UsageError(f"{window} is not made of whole settlement periods: use :00 and :30.")
@@ -101,6 +106,23 @@ def battery(
             f"the picture needs matplotlib, which is not installed: type '{INSTALL}', or say --no-picture."
         )
     return run_plans(plans, window, settings, to, picture=picture)
+
+
+def _checked(**given: tuple[str, str | None]) -> dict[str, str]:
+    """Settings that were given as options; UsageError names the option that holds a wrong value."""
+    from products.battery_response import SETTINGS
+
+    found = {}
+    for setting in SETTINGS:
+        option, text = given.get(setting.key, ("", None))
+        if text is None:
+            continue
+        try:
+            setting.parse(text)
+        except ValueError as problem:
+            raise UsageError(f"{option} {text}: {problem}.") from None
+        found[setting.key] = text
+    return found
 
 
 def plan_of(settings: Settings, service: str) -> Plan:
@@ -141,6 +163,7 @@ def run_plans(
     folder = to or settings["OUTPUT_DIR"] / "battery"
     lines, paths = [], []
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         claim_output(folder, origin)
         for plan in plans:
             rows, run = respond(frequency, prices, window, plan)
@@ -160,6 +183,13 @@ def run_plans(
             console.say(
                 f"! {plan.service}: to hold {plan.power_mw:g} MW and recover takes {needed:g} MW by NESO's rule "
                 f"of November 2024; the battery has {rated:g} MW"
+            )
+        needed, usable = plan.energy_needed_mwh, plan.battery.ceiling_mwh - plan.battery.floor_mwh
+        if needed > usable + 1e-9:
+            console.say(
+                f"! {plan.service}: to hold {plan.power_mw:g} MW for {60 * plan.sustain_h:g} minutes takes a store "
+                f"of {needed:.1f} MWh, losses included; the battery has {usable:.1f} MWh, so no EFA block begins "
+                "available"
             )
     for path in paths:
         console.say(f"written: {path}")
@@ -223,37 +253,41 @@ def _line(plan: Plan, rows: pd.DataFrame) -> list[object]:
 
 def drawn(plan: Plan, rows: pd.DataFrame, run: Simulation, window: Window, origin: str) -> bytes:
     """Power, state of charge and energy per period as PNG; what is not covered stays empty."""
+    from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
     from matplotlib.figure import Figure
 
+    from products.battery_response import MIN_COVERAGE
+
     by_sample = window.length <= DRAWN_BY_SAMPLE
-    figure = Figure(figsize=(12, 9), dpi=110, layout="constrained")
-    power, charge, energy = figure.subplots(3, 1, sharex=True, height_ratios=(3, 2, 3))
-    _draw_power(power, rows, run, by_sample=by_sample)
-    _draw_charge(charge, plan, rows, run, by_sample=by_sample)
-    _draw_energy(energy, rows, by_day=not by_sample)
-    for axes in (power, charge, energy):
-        for since, until in _uncovered(rows):
-            axes.axvspan(since, until, color=_INK["gap"], zorder=0)
-        axes.grid(alpha=0.3)
-    energy.set_xlim(_moment(window.start.timestamp()), _moment(window.end.timestamp()))
-    locator = AutoDateLocator()
-    energy.xaxis.set_major_locator(locator)
-    energy.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-    energy.set_xlabel("time (UTC)")
     limits = plan.battery
-    figure.suptitle(
-        f"Static response, {plan.service} ({plan.direction}): {plan.power_mw:g} MW contracted, "
-        f"{limits.discharge_mw:g} MW / {limits.energy_mwh:g} MWh, recovery: {plan.recovery.strategy}\n"
-        f"{window}, UTC, {'by sample' if by_sample else 'by settlement period and day'}; "
-        f"frequency covers {rows['coverage'].mean():.1%} (grey: less than half of a period); "
-        f"{origin} data",
-        fontsize=11,
-    )
-    FigureCanvasAgg(figure)
     image = io.BytesIO()
-    figure.savefig(image, format="png", metadata={"Software": None})
+    with rc_context({"date.converter": "concise"}):
+        figure = Figure(figsize=(12, 9.5), dpi=110, layout="constrained")
+        FigureCanvasAgg(figure)
+        power, charge, energy = figure.subplots(3, 1, sharex=True, height_ratios=(3, 2, 3))
+        _draw_power(power, rows, run, by_sample=by_sample)
+        _draw_charge(charge, plan, rows, run, by_sample=by_sample)
+        _draw_energy(energy, rows, by_day=not by_sample)
+        _shade(charge, rows, rows["available"].eq(False).fillna(False), "unavailable")
+        for axes in (power, charge, energy):
+            _shade(axes, rows, rows["coverage"] < MIN_COVERAGE, "gap")
+            axes.grid(alpha=0.3)
+            # Beside the data, which a legend among them would hide.
+            axes.legend(
+                loc="lower right", bbox_to_anchor=(1, 1), ncols=4, fontsize=9, frameon=False
+            )
+        energy.set_xlim(_moment(window.start.timestamp()), _moment(window.end.timestamp()))
+        energy.set_xlabel("time (UTC)")
+        figure.suptitle(
+            f"Static response, {plan.service} ({plan.direction}): {plan.power_mw:g} MW contracted, "
+            f"{limits.discharge_mw:g} MW / {limits.energy_mwh:g} MWh, recovery: {plan.recovery.strategy}\n"
+            f"{window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M} UTC, "
+            f"{'by sample' if by_sample else 'by settlement period and day'}, "
+            f"frequency covers {rows['coverage'].mean():.1%}, {origin} data",
+            fontsize=11,
+        )
+        figure.savefig(image, format="png", metadata={"Software": None})
     return image.getvalue()
 
 
@@ -294,9 +328,8 @@ def _draw_power(axes: Any, rows: pd.DataFrame, run: Simulation, *, by_sample: bo
         label = name if name == "requested" else "delivered, recovery included"
         axes.plot(x, y, color=_INK[name], linewidth=width, label=label)
     axes.axhline(0, color="black", linewidth=0.6)
-    what = "power" if by_sample else "mean power of the settlement period"
+    what = "power" if by_sample else "mean power by period"
     axes.set_ylabel(f"{what} [MW]\ndischarge + / charge -")
-    axes.legend(loc="upper right", ncols=2, fontsize=9)
 
 
 def _draw_charge(
@@ -311,14 +344,16 @@ def _draw_charge(
         gap = np.append(run.start_s[1:] > until[:-1], False)
         x = np.column_stack([run.start_s, until, until]).ravel()
         y = np.column_stack([before, run.stored_mwh, np.where(gap, np.nan, run.stored_mwh)]).ravel()
-        axes.plot(_moment(x), 100 * y / energy, color=_INK["stored"], linewidth=1)
+        axes.plot(_moment(x), 100 * y / energy, color=_INK["stored"], linewidth=1, label="stored")
     else:
         known = rows["coverage"] > 0
         x, low = _by_period(rows.assign(soc_min=rows["soc_min"].where(known)), "soc_min")
         _, high = _by_period(rows.assign(soc_max=rows["soc_max"].where(known)), "soc_max")
-        axes.fill_between(x, 100 * low, 100 * high, color=_INK["stored"], linewidth=0.5)
-    for limit in (plan.battery.soc_min, plan.battery.soc_max):
-        axes.axhline(100 * limit, color="black", linewidth=0.8, linestyle="--")
+        axes.fill_between(
+            x, 100 * low, 100 * high, color=_INK["stored"], linewidth=0.5, label="stored, from to"
+        )
+    for limit, label in ((plan.battery.soc_min, "limits"), (plan.battery.soc_max, None)):
+        axes.axhline(100 * limit, color="black", linewidth=0.8, linestyle="--", label=label)
     axes.set_ylim(-3, 103)
     axes.set_ylabel(f"state of charge\n[% of {energy:g} MWh]")
 
@@ -361,18 +396,20 @@ def _draw_energy(axes: Any, rows: pd.DataFrame, *, by_day: bool) -> None:
     axes.set_ylabel(
         f"energy per {'settlement day' if by_day else 'settlement period'} [MWh]\ndischarge + / charge -"
     )
-    axes.legend(loc="upper right", ncols=3, fontsize=9)
 
 
-def _uncovered(rows: pd.DataFrame) -> list[tuple[Any, Any]]:
-    """Stretches of settlement periods of which less than half is covered."""
-    from products.battery_response import MIN_COVERAGE
-
+def _shade(axes: Any, rows: pd.DataFrame, chosen: pd.Series, what: str) -> None:
+    """Shade the stretches of chosen settlement periods, and say in the legend what they are."""
     found: list[list[float]] = []
-    short = rows.loc[rows["coverage"] < MIN_COVERAGE, "period_start"]
-    for start in (short.astype("int64") / 1e6).tolist():
+    for start in (rows.loc[chosen, "period_start"].astype("int64") / 1e6).tolist():
         if found and found[-1][1] == start:
             found[-1][1] = start + PERIOD.total_seconds()
         else:
             found.append([start, start + PERIOD.total_seconds()])
-    return [(_moment(since), _moment(until)) for since, until in found]
+    words = {
+        "gap": "less than half covered",
+        "unavailable": "starts without the required energy or room",
+    }
+    for n, (since, until) in enumerate(found):
+        label = None if n else words[what]
+        axes.axvspan(_moment(since), _moment(until), color=_INK[what], zorder=0, label=label)

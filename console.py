@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -19,9 +20,9 @@ def complain(line: str) -> None:
 
 
 def show(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A table; numbers are set right."""
+    """A table; columns of figures are set right."""
     cells = [["" if cell is None else _text(cell) for cell in row] for row in rows]
-    right = [any(isinstance(row[n], int | float) for row in rows) for n in range(len(header))]
+    right = [any(_FIGURE.fullmatch(row[n]) for row in cells) for n in range(len(header))]
     if sys.stdout.isatty():
         from rich.console import Console
         from rich.table import Table
@@ -78,8 +79,15 @@ def show_cells(lines: Iterable[tuple[str, Sequence[tuple[str, str]]]]) -> None:
         out.print(text)
 
 
+# 5.08e-05 and -1.2, 100.0%, 0.00 (part), nan
+_FIGURE = re.compile(r"(-?[\d.]+(e-?\d+)?%?|nan)( \(part\))?")
+
+
 def _text(cell: object) -> str:
-    return f"{cell:.3g}" if isinstance(cell, float) else str(cell)
+    """Three figures of a float, and all before its point."""
+    if not isinstance(cell, float):
+        return str(cell)
+    return f"{cell:.0f}" if 1000 <= abs(cell) < 1e9 else f"{cell:.3g}"
 
 
 @contextlib.contextmanager

@@ -82,6 +82,7 @@ class Fetched:
     """What a fetch did for one dataset and scope: the days asked about and how they stand now.
 
     ``done`` of ``windows`` were asked, in ``requests``; ``given_up`` of them were not sent any more. ``skipped`` names the settings it would need.
+    ``rejected`` and ``notes`` are of files: what could not be read, and what was odd.
     """
 
     dataset: Dataset
@@ -97,6 +98,7 @@ class Fetched:
     failures: list[str] = field(default_factory=list)
     given_up: int = 0
     rejected: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     locked: bool = False
     skipped: str = ""
 
@@ -271,7 +273,8 @@ def _read_folder(part: Fetched, root: Path, store: SqlStore, now: datetime) -> N
         part.entries.update(
             {d: e for d, e in done.entries.items() if day_window(d).common(part.window)}
         )
-        part.changed, part.bytes, part.rejected = done.changed, done.bytes, done.rejected
+        part.changed, part.bytes = done.changed, done.bytes
+        part.rejected, part.notes = done.rejected, done.notes
     part.seconds = time.perf_counter() - begin
 
 

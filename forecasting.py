@@ -21,7 +21,7 @@ import typer
 
 import console
 from domain.errors import StoreError, UsageError
-from domain.settlement import LONDON, days_in, parse_range
+from domain.settlement import LONDON, days_in, parse_range, settlement_date
 from domain.windows import Window, format_instant, parse_instant
 from domain.zones import ZONES
 from job import read_settings
@@ -266,10 +266,13 @@ def _observed(store: SqlStore, series: Series, issues: Sequence[datetime], leads
 
 def nothing_known(series: Series, issue: datetime) -> UsageError:
     """What to do where no value counts as known."""
+    first, last = (f"{settlement_date(issue - days * DAY)}" for days in (60, 1))
+    stage = "process" if series.kind in ("asset", "portfolio") else "fetch"
+    command = f"python3 run.py {stage} {series.table} --start {first} --end {last}"
     more = "" if series.kind == "gb" else "; or say --assume-lag HOURS, if it was stored later"
     return UsageError(
         f"nothing of {series.name} was known at {format_instant(issue)} (a value counts from "
-        f"{series.counts_from}): fetch and process {series.table} for the days before{more}."
+        f"{series.counts_from}): type '{command}', or take another time{more}."
     )
 
 
@@ -376,7 +379,7 @@ def train(
     one = find_series(series, assume_lag, ZoneInfo(settings["VPP_DELIVERY_DAY"]))
     names = model or [settings["FORECAST_MODEL"]]
     check_models(names)
-    moment = on_grid(parse_instant(issue) if issue else datetime.now(UTC), one)
+    moment = _issue_time(issue, one)
     leads = int((hours or settings["FORECAST_HOURS"]) * 3600) // one.step_s
     rows: list[list[object]] = []
     with open_store(settings["STORE_URL"], create=False) as store:
@@ -421,7 +424,7 @@ def predict(
     one = find_series(series, assume_lag, ZoneInfo(settings["VPP_DELIVERY_DAY"]))
     names = model or [settings["FORECAST_MODEL"]]
     check_models(names)
-    moment = on_grid(parse_instant(issue) if issue else datetime.now(UTC), one)
+    moment = _issue_time(issue, one)
     leads = int((hours or settings["FORECAST_HOURS"]) * 3600) // one.step_s
     with open_store(settings["STORE_URL"], create=False) as store:
         past = _past_or_refuse(store, one, moment, train_days)
@@ -430,8 +433,8 @@ def predict(
     floats = [c.name for c in PRODUCT.table.columns if c.dtype == "float"]
     frame[floats] = frame[floats].round(9) + 0.0
     path = to or settings["OUTPUT_DIR"] / f"forecast_{_slug(one.name)}.csv"
-    _write(path, csv_bytes(PRODUCT.table, frame))
-    hourly = frame[frame["lead_hours"] % 1 == 0].head(24)
+    _write(path, csv_bytes(PRODUCT.table, frame), None if to else kind)
+    hourly = frame[(frame["lead_hours"] % 1 == 0) & (frame["lead_hours"] < 24)]
     shown = ("model", "period_start", "forecast_mw", "p10_mw", "p50_mw", "p90_mw")
     rows = [
         [f"{v:%Y-%m-%dT%H:%MZ}" if hasattr(v, "year") else v for v in row]
@@ -502,9 +505,18 @@ def run_backtest(
     console.say("All hours are scored, nights of solar included; output is as metered, curtailed.")
     path = to or settings["OUTPUT_DIR"] / f"forecast_backtest_{_slug(one.name)}.csv"
     steps = [n * one.step_s / 3600 for n in range(done.observed.shape[1] + 1)]
-    _write(path, _csv(scores(done, steps)))
+    _write(path, _csv(scores(done, steps)), None if to else kind)
     console.say(f"Every horizon by itself: {path}")
     return 0
+
+
+def _issue_time(text: str | None, series: Series) -> datetime:
+    """The issue time that was asked for, or now, on the series' grid; UsageError for one to come."""
+    now = datetime.now(UTC)
+    asked = parse_instant(text) if text else now
+    if asked > now:
+        raise UsageError(f"--issue {text} has not come yet: it is {format_instant(now)}.")
+    return on_grid(asked, series)
 
 
 def _past_or_refuse(store: SqlStore, series: Series, issue: datetime, days: int) -> Past:
@@ -538,9 +550,14 @@ def _slug(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "_", name)
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write(path: Path, content: bytes, origin: str | None) -> None:
+    """Write a file; with ``origin`` into the folder of the job's files, where kinds never mix."""
+    from storage import claim_output
+
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if origin:
+            claim_output(path.parent, origin)
         write_whole(path, content)
     except OSError as trouble:
         raise StoreError(f"{path.name} could not be written: {trouble.strerror}.") from None

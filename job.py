@@ -275,6 +275,8 @@ def summarise(report: Report) -> None:
         console.say(f"! {line}")
     if len(attention) > 20:
         console.say(f"! and {len(attention) - 20} more, in the log")
+    if any(part.rejected for part in report.fetched):
+        console.say("What is rejected is not used: correct the file, which is then read again.")
 
 
 def _notes(report: Report) -> Iterator[str]:
@@ -282,6 +284,7 @@ def _notes(report: Report) -> Iterator[str]:
     for part in report.fetched:
         if not (part.dataset.table.time or part.entries or part.windows or part.skipped):
             yield f"{part.key}: a list as it stands now; ask for yesterday or today"
+        yield from (f"{part.key}: {note}" for note in part.notes)
         days: dict[str, list[date]] = {}
         for day, entry in part.entries.items() if not part.failures else ():
             if entry.note:

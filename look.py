@@ -194,10 +194,14 @@ def status() -> int:
         generated = {d.table.name for d in DATASETS if GROUP in d.groups}
         sizes = [store.size(table) for table in tables]
         sizes = [size for size in sizes if size.rows or size.table not in generated]
+        rejected = {d.key: sum(map(len, store.rejected_rows(d.key).values())) for d in DATASETS}
         kind = store.origin or "empty"
         title = f"Store {store.location()}: {kind}, {store.size_bytes() / 1e6:.1f} MB"
     rows: list[list[object]] = [[size.table, size.rows, size.first, size.last] for size in sizes]
     console.show(title, ("table", "rows", "first", "last"), rows)
+    listed = ", ".join(f"{key} {count}" for key, count in rejected.items() if count)
+    if listed:
+        console.say(f"! rejected and not corrected yet: {listed} (table rejected_rows)")
     header = ("started", "command", "seconds", "requests", "rows", "holes", "exit_code")
     runs = last_runs(settings["OUTPUT_DIR"], 10)
     console.show("Last runs", header, [[run.get(name) for name in header] for run in runs])
@@ -333,6 +337,7 @@ def conditions(table: Table, texts: list[str]) -> dict[str, list[object]]:
 
 _TYPED: dict[str, Callable[[str], object]] = {
     "text": str,
+    "decimal": str,
     "float": float,
     "int": int,
     "flag": lambda text: {"true": True, "false": False}[text.lower()],

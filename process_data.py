@@ -19,6 +19,7 @@ import json
 import threading
 import time
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -36,7 +37,15 @@ from domain.windows import Window
 from products import PRODUCTS
 from products.product import WINDOW, Product
 from storage import SETTINGS as STORE_SETTINGS
-from storage import claim_output, csv_of_days, open_store, publish_day, tables, write_product
+from storage import (
+    claim_output,
+    csv_of_days,
+    open_store,
+    publish_day,
+    publish_documents,
+    tables,
+    write_product,
+)
 from stores.sql import SqlStore
 from utils import Locked, Setting, Settings, load_settings, log, several
 
@@ -54,9 +63,13 @@ SETTINGS = (
     *dict.fromkeys(setting for product in PRODUCTS for setting in product.settings),
 )
 
-# Days computed at a time: enough to spread what each pass costs, few enough to stay small.
+# Days computed at a time: enough to spread what each pass costs, few enough to stay small; together
+# they have at most so many rows, and a larger day stands alone.
 DAYS_AT_ONCE = 31
+ROWS_AT_ONCE = 250_000
 FILES_AT_ONCE = 8
+# So many days back what is issued once is caught up.
+ISSUED_DAYS = 7
 # Nothing physical is finer than this; the bits behind it only tell how a sum was ordered.
 DECIMALS = 9
 
@@ -110,10 +123,23 @@ def process(
         return process_windows(wanted, opened, settings, datetime.now(UTC))
 
 
+def datasets_behind(product: Product) -> set[str]:
+    """Keys of the datasets that it is made of, also by way of other products."""
+    found: set[str] = set()
+    for key in product.inputs:
+        found |= datasets_behind(by_key()[key]) if key in by_key() else {key}
+    return found
+
+
 def all_days(product: Product, store: SqlStore, last: date) -> Window | None:
-    """The span of days that the product's inputs or the product itself were ever asked for."""
+    """The span of days that the product's inputs or the product itself were ever asked for.
+
+    What is issued once is issued for the newest days only: a forecast made years later is a backtest.
+    """
     known = [store.known_days(key) for key in (product.key, *product.inputs)]
     first = min((days[0] for days in known if days), default=None)
+    if first and product.issued_before_end is not None:
+        first = max(first, last - (ISSUED_DAYS - 1) * ONE_DAY)
     return days_window(first, last) if first and first <= last else None
 
 
@@ -147,14 +173,17 @@ def process_windows(
 def _bring_up_to_date(part: Processed, store: SqlStore, settings: Settings, now: datetime) -> None:
     product, output = part.product, settings["OUTPUT_DIR"]
     assumptions = {name: settings[name.upper()] for name in product.assumptions}
-    due, part.waiting = _inputs_of_days(part, store, settings, assumptions)
+    due, part.waiting = _inputs_of_days(part, store, settings, assumptions, now)
     if not due:
         return
     known = {day: e for (_, day), e in store.entries(product.key, min(due), max(due)).items()}
     part.entries = {day: entry for day, entry in known.items() if day in due}
     stale = [day for day in due if day not in known or known[day].inputs != due[day][0]]
-    for days in _runs(stale, DAYS_AT_ONCE):
-        window = days_window(days[0], days[-1], part.clock)
+    longest = 1 if product.issued_before_end is not None else DAYS_AT_ONCE
+    for days in _runs(stale, longest, _rows_of(product.inputs, stale, store)):
+        window = Window(
+            product.span(days[0], part.clock).start, day_window(days[-1], part.clock).end
+        )
         try:
             frame = _compute(product, window, store, assumptions)
         except SchemaError as trouble:
@@ -173,23 +202,34 @@ def _bring_up_to_date(part: Processed, store: SqlStore, settings: Settings, now:
         for day, entry in sorted(part.entries.items())
         if entry.published != entry.inputs or _file_missing(output, product, day, newest)
     ]
-    for days in _runs(unpublished, DAYS_AT_ONCE):
+    for days in _runs(unpublished, DAYS_AT_ONCE, _rows_of([product.key], unpublished, store)):
         _publish(part, days, newest, store, output)
 
 
 def _inputs_of_days(
-    part: Processed, store: SqlStore, settings: Settings, assumptions: Mapping[str, Any]
+    part: Processed,
+    store: SqlStore,
+    settings: Settings,
+    assumptions: Mapping[str, Any],
+    now: datetime,
 ) -> tuple[dict[date, tuple[str, State]], dict[date, str]]:
     """For each day with input rows the fingerprint of its inputs and the state they allow.
 
-    The second dict names, for the other days, the input that is missing.
+    The second dict says, of the other days that could have rows, what they wait for.
     """
     product = part.product
     inputs = {key: _Input(key, part, store, settings) for key in product.inputs}
     due: dict[date, tuple[str, State]] = {}
     waiting: dict[date, str] = {}
-    for day in days_in(part.window, part.clock):
-        window = day_window(day, part.clock)
+    asked = days_in(part.window, part.clock)
+    if not any(product.due(day) for day in asked):
+        last = product.span(asked[-1], part.clock).end.astimezone(part.clock).date() - ONE_DAY
+        waiting[asked[-1]] = f"it is made of whole months; ask for {last}, the last day of this one"
+    for day in filter(product.due, asked):
+        window = product.span(day, part.clock)
+        if product.monthly and window.end > now:
+            waiting[day] = "the month is not over"
+            continue
         of_day = {key: one.entries_of(window) for key, one in inputs.items()}
         reached = {key: one.entries_reached_by(window) for key, one in inputs.items()}
         lacking = [
@@ -200,15 +240,29 @@ def _inputs_of_days(
         if set(lacking) - product.optional or set(product.inputs) - product.reference <= set(
             lacking
         ):
-            waiting[day] = ", ".join(lacking)
+            waiting[day] = _what_to_do(lacking, window, part.clock)
             continue
         states = [entry.state for found in of_day.values() for entry in found]
+        for key in set(product.inputs) - product.reference - product.optional:
+            if product.monthly and len({entry.day for entry in of_day[key]}) < len(
+                inputs[key].days_of(window)
+            ):
+                states.append(State.PARTIAL)
         facts: dict[str, Any] = {"assumptions": dict(assumptions), "states": states}
-        for key, found in reached.items():
+        for key, found in (of_day if product.issued_before_end is not None else reached).items():
             facts[key] = [(entry.scope, str(entry.day), entry.version) for entry in found]
         text = json.dumps(facts, sort_keys=True)
         due[day] = (hashlib.sha256(text.encode()).hexdigest()[:16], _state_from(states))
     return due, waiting
+
+
+def _what_to_do(lacking: list[str], window: Window, clock: tzinfo) -> str:
+    """What a day waits for, and the command that brings it."""
+    datasets = [key for key in lacking if key not in by_key()]
+    days = days_in(window, clock)
+    span = f"--start {days[0]}" + (f" --end {days[-1]}" if len(days) > 1 else "")
+    command = f"fetch {' '.join(datasets)}" if datasets else f"process {' '.join(lacking)}"
+    return f"no {', '.join(lacking)} stored; type 'python3 run.py {command} {span}' first"
 
 
 class _Input:
@@ -218,14 +272,19 @@ class _Input:
         self._back = part.product.look_back.get(key, timedelta())
         producer = by_key().get(key)
         self._clock = producer.clock(settings) if producer else LONDON
-        days = days_in(part.window.reaching_back(self._back), self._clock)
+        first = part.product.span(days_in(part.window, part.clock)[0], part.clock).start
+        days = days_in(Window(first - self._back, part.window.end), self._clock)
         found = store.entries(key, days[0], days[-1]).values()
         self._entries = sorted(found, key=lambda entry: (entry.day, entry.scope))
         self._days = [entry.day for entry in self._entries]
 
+    def days_of(self, window: Window) -> list[date]:
+        """The days of the input that the window touches."""
+        return days_in(window, self._clock)
+
     def entries_of(self, window: Window) -> list[Entry]:
-        """Entries of the days that the window touches, by day and scope."""
-        days = days_in(window, self._clock)
+        """Entries of those days, by day and scope."""
+        days = self.days_of(window)
         return self._entries[bisect_left(self._days, days[0]) : bisect_right(self._days, days[-1])]
 
     def entries_reached_by(self, window: Window) -> list[Entry]:
@@ -245,11 +304,13 @@ def _state_from(states: list[State]) -> State:
 def _compute(
     product: Product, window: Window, store: SqlStore, assumptions: Mapping[str, Any]
 ) -> pd.DataFrame:
+    before = product.issued_before_end
+    as_of = None if before is None else window.end - before
     frames = []
-    for key in product.inputs:
-        table = tables()[key]
+    for key in product.frames:
         reach = window.reaching_back(product.look_back.get(key, timedelta()))
-        frames.append(store.read_table(table, reach))
+        used = product.columns.get(key)
+        frames.append(store.read_table(tables()[key], reach, columns=used, as_of=as_of))
     result = product.compute(*frames, **{WINDOW: window}, **assumptions)
     rows = conform(product.table, result, str(window))
     if rows.unknown or len(rows.older):
@@ -275,13 +336,19 @@ def _publish(
 ) -> None:
     """Write the files of these days from the store, then note that they stand."""
     product = part.product
-    claim_output(output, store.origin)
+    origin = store.origin
+    claim_output(output, origin)
     rows = store.read_table(product.table, days_window(days[0], days[-1], part.clock))
     spans = {day: day_window(day, part.clock) for day in days}
     contents = csv_of_days(product.table, rows, spans)
 
     def publish(day: date) -> list[Path]:
-        return publish_day(output, product, day, contents[day], newest=day == newest)
+        held = publish_day(output, product, day, contents[day], newest=day == newest)
+        if product.documents:
+            times, span = rows[product.table.time], spans[day]
+            of_day = rows[(times >= span.start) & (times < span.end)]
+            held += publish_documents(output, day, product.documents(of_day, origin))
+        return held
 
     # Most of a file's time is waiting for the disk to say that it has it.
     with ThreadPoolExecutor(FILES_AT_ONCE if len(days) > 1 else 1) as pool:
@@ -294,12 +361,25 @@ def _publish(
     part.published += len(published)
 
 
-def _runs(days: list[date], longest: int) -> list[list[date]]:
-    """Consecutive days together, at most ``longest`` of them."""
+def _rows_of(keys: Iterable[str], days: list[date], store: SqlStore) -> Counter[date]:
+    """How many rows the keys have between them on each day, as the ledger counted them."""
+    rows: Counter[date] = Counter()
+    for key in keys if days else ():
+        for entry in store.entries(key, min(days), max(days)).values():
+            rows[entry.day] += entry.rows
+    return rows
+
+
+def _runs(days: list[date], longest: int, rows: Counter[date]) -> list[list[date]]:
+    """Consecutive days together, at most ``longest`` of them and, of several, ``ROWS_AT_ONCE`` rows."""
     runs: list[list[date]] = []
+    held = 0
     for day in sorted(days):
-        if runs and runs[-1][-1] + ONE_DAY == day and len(runs[-1]) < longest:
+        held += rows[day]
+        follows = runs and runs[-1][-1] + ONE_DAY == day
+        if follows and len(runs[-1]) < longest and held <= ROWS_AT_ONCE:
             runs[-1].append(day)
         else:
             runs.append([day])
+            held = rows[day]
     return runs

@@ -1,13 +1,17 @@
 """Stage 1 for folders: read every file once, list what was rejected, keep the ledger.
 
 A file is known by its name and hash. What is new or changed is read whole, in batches, each in one
-transaction with its rows, its ledger entries and its line in ``input_files``.
+transaction with its rows, its ledger entries and its line in ``input_files``. A file of which something
+was rejected is tried again in every run, because the contract that it lacked may have come; what is
+rejected as before is not said again.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -29,6 +33,8 @@ from utils import log
 ROWS_AT_ONCE = 200_000
 # A folder that holds a file of this name was made by the sandbox.
 SYNTHETIC_MARK = "SYNTHETIC.txt"
+# Personal data that shifted cells may bring into a message.
+_EMAIL = re.compile(r"[^\s'\",;:]+@[^\s'\",;:]+")
 
 
 @dataclass
@@ -40,6 +46,7 @@ class FilesRead:
     changed: int = 0
     bytes: int = 0
     rejected: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def read_new_files(
@@ -50,26 +57,46 @@ def read_new_files(
     Raises SourceError where the folder does not exist.
     """
     if not root.is_dir():
-        raise SourceError(f"VPP_DIR={root.name} is no folder: nothing of {dataset.key} was read.")
+        raise SourceError(
+            f"VPP_DIR={root.name} is no folder, so nothing of {dataset.key} was read: correct the setting."
+        )
     assert isinstance(dataset.read, FileReading)
     done = FilesRead()
     known = plants(store.read_table(ASSETS))
     batch = _Batch()
+    odd: dict[str, list[str]] = {}
     for file, rows in _new_files(dataset, dataset.read, root, store, known):
         batch.files.append((file, rows))
         if rows:
             done.files += 1
             done.bytes += file.size
+            for note in rows.notes:
+                odd.setdefault(note, []).append(file.name)
             done.rejected += [f"{file.name}{_line(r)}: {r.reason}" for r in rows.rejects]
         if batch.rows >= ROWS_AT_ONCE:
             _store(dataset, batch, [], store, root, now, done)
             batch = _Batch()
     _store(dataset, batch, days_in(window), store, root, now, done)
+    done.notes = [f"no file is named {pattern}" for pattern in _absent(dataset.read, root)]
     for line in done.rejected:
         log.warning("%s: rejected %s", dataset.key, line)
+    for note, files in odd.items():
+        log.info("%s: %s in %d files, first in %s", dataset.key, note, len(files), files[0])
     if done.files:
         log.info("%s: %d files, %d rows new or changed", dataset.key, done.files, done.changed)
     return done
+
+
+def _absent(reading: FileReading, root: Path) -> list[str]:
+    """Patterns of which there is no file, nor one of the same reader's other patterns."""
+    patterns: dict[Any, list[str]] = {}
+    for pattern, read in reading.readings if reading.expected else ():
+        patterns.setdefault(read, []).append(pattern)
+    return [
+        first
+        for first, *others in patterns.values()
+        if not any(next(root.glob(pattern), None) for pattern in (first, *others))
+    ]
 
 
 def _line(reject: Reject) -> str:
@@ -90,26 +117,51 @@ class _Batch:
 def _new_files(
     dataset: Dataset, reading: FileReading, root: Path, store: SqlStore, known: Plants
 ) -> Iterator[tuple[InputFile, Rows | None]]:
-    """Files that were not read yet, or changed since, with their rows."""
-    before = store.input_files(dataset.key)
+    """Files that were not read yet, or changed since, or say something else now, with their rows."""
+    before, rejected = store.input_files(dataset.key), store.rejected_rows(dataset.key)
     for pattern, read in reading.readings:
         for path in sorted(root.glob(pattern)):
             name = path.relative_to(root).as_posix()
-            stat = path.stat()
-            old = before.get(name)
-            if old and (old.size, old.modified_ns) == (stat.st_size, stat.st_mtime_ns):
+            old, as_before = before.get(name), rejected.get(name, [])
+            file, rows = _read(path, name, read, known, None if as_before else old)
+            if rows is None:
+                if old and file.modified_ns != old.modified_ns:
+                    yield file, None
                 continue
-            body = path.read_bytes()
-            digest = hashlib.sha256(body).hexdigest()
-            if old and old.sha256 == digest:
-                yield replace(old, modified_ns=stat.st_mtime_ns), None
+            found = [(reject.line, reject.reason) for reject in rows.rejects]
+            if old and old.sha256 == file.sha256 and Counter(found) == Counter(as_before):
+                if file.modified_ns != old.modified_ns:
+                    yield replace(old, modified_ns=file.modified_ns), None
                 continue
-            try:
-                rows = read(path.name, body, known)
-            except SchemaError as problem:
-                rows = Rows({}, [Reject(None, f"the whole file, because {problem}")])
-            count = len(next(iter(rows.columns.values()), []))
-            yield InputFile(name, digest, len(body), stat.st_mtime_ns, count), rows
+            yield file, rows
+
+
+def _read(
+    path: Path,
+    name: str,
+    read: Callable[[str, bytes, Plants], Rows],
+    known: Plants,
+    old: InputFile | None,
+) -> tuple[InputFile, Rows | None]:
+    """A file and its rows; None where it is the ``old`` one, at most with another time."""
+    file = InputFile(name, "", 0, 0, 0)
+    try:
+        stat = path.stat()
+        if old and (old.size, old.modified_ns) == (stat.st_size, stat.st_mtime_ns):
+            return old, None
+        body = path.read_bytes()
+        digest = hashlib.sha256(body).hexdigest()
+        if old and old.sha256 == digest:
+            return replace(old, modified_ns=stat.st_mtime_ns), None
+        file = InputFile(name, digest, len(body), stat.st_mtime_ns, 0)
+        rows = read(path.name, body, known)
+    except SchemaError as problem:
+        rows = Rows({}, [Reject(None, f"the whole file, because {problem}")])
+    except OSError as trouble:
+        said = f"the whole file, because it cannot be opened ({trouble.strerror})"
+        rows = Rows({}, [Reject(None, said)])
+    rows.rejects = [replace(r, reason=_EMAIL.sub("…@…", r.reason)) for r in rows.rejects]
+    return replace(file, rows=len(next(iter(rows.columns.values()), []))), rows
 
 
 def _store(
@@ -127,11 +179,11 @@ def _store(
             joined[name].extend(column)
     # Of two files that contradict each other the later name counts.
     rows = conform(dataset.table, joined, dataset.key, later_wins=True)
-    rejects = [
-        (file.name, reject.line, reject.reason)
+    rejects = {
+        file.name: [(reject.line, reject.reason) for reject in read.rejects]
         for file, read in batch.files
-        for reject in (read.rejects if read else ())
-    ]
+        if read
+    }
     answer = Answer(rows, 0, 0, synthetic=(root / SYNTHETIC_MARK).exists())
     files = [file for file, _ in batch.files]
     entries, changed = write_files(store, dataset, answer, files, rejects, days, now)

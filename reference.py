@@ -1,6 +1,6 @@
 """Writes what documentation repeats from code: ``python reference.py``; a test holds it against the code.
 
-The tables of README.md stand between ``<!-- name -->`` and ``<!-- /name -->``; config.env is
+The tables of its ``PAGES`` stand between ``<!-- name -->`` and ``<!-- /name -->``; config.env is
 written whole.
 """
 
@@ -103,7 +103,10 @@ def columns() -> str:
     parts = []
     for product in PRODUCTS:
         rows = [(f"`{c.name}`", c.unit, c.description) for c in product.table.columns]
-        parts.append(f"`{product.key}.csv`\n\n" + _table(("column", "unit", "meaning"), rows))
+        parts.append(
+            f"## `{product.key}.csv`\n\n{product.title}.\n\n"
+            + _table(("column", "unit", "meaning"), rows)
+        )
     return "\n".join(parts)
 
 
@@ -137,6 +140,7 @@ def config_env() -> str:
     return "\n".join(lines) + "\n"
 
 
+PAGES = ("README.md", "docs/columns.md")
 TABLES: dict[str, Callable[[], str]] = {
     "datasets": datasets,
     "products": products,
@@ -157,13 +161,15 @@ def filled(text: str) -> str:
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [header, ["---"] * len(header), *rows]
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+    cells = ([cell.replace("|", "\\|") for cell in line] for line in lines)
+    return "".join("| " + " | ".join(line) + " |\n" for line in cells)
 
 
 def main() -> None:
-    """Rewrite README.md's tables and config.env."""
-    readme = PROJECT / "README.md"
-    readme.write_text(filled(readme.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
+    """Rewrite the tables of ``PAGES`` and config.env."""
+    for page in PAGES:
+        path = PROJECT / page
+        path.write_text(filled(path.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
     (PROJECT / "config.env").write_text(config_env(), encoding="utf-8", newline="\n")
 
 

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta, tzinfo
 from functools import cache
 from pathlib import Path
@@ -145,7 +145,7 @@ def write_files(
     dataset: Dataset,
     answer: Answer,
     files: Iterable[InputFile],
-    rejects: Iterable[tuple[str, int | None, str]],
+    rejects: Mapping[str, Sequence[tuple[int | None, str]]],
     days: Iterable[date],
     now: datetime,
 ) -> tuple[list[Entry], int]:
@@ -371,6 +371,12 @@ def publish_day(
     if newest:
         targets.append(output / f"{product.key}.csv")
     return [path for path in targets if not _saved(path, content)]
+
+
+def publish_documents(output: Path, day: date, documents: Mapping[str, bytes]) -> list[Path]:
+    """Write further files of a day; see ``publish_day``."""
+    paths = {output / day.isoformat() / name: content for name, content in documents.items()}
+    return [path for path, content in paths.items() if not _saved(path, content)]
 
 
 def _saved(path: Path, content: bytes) -> bool:

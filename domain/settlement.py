@@ -85,6 +85,16 @@ def days_window(first: date, last: date, clock: tzinfo = LONDON) -> Window:
     return Window(day_window(first, clock).start, day_window(last, clock).end)
 
 
+def month_window(day: date, clock: tzinfo = LONDON) -> Window:
+    """The window of the whole month that a day of the clock lies in.
+
+    >>> print(month_window(date(2024, 3, 31)))
+    2024-03-01T00:00:00Z/2024-03-31T23:00:00Z
+    """
+    first = day.replace(day=1)
+    return days_window(first, (first + 31 * ONE_DAY).replace(day=1) - ONE_DAY, clock)
+
+
 def period_grid(window: Window) -> pd.DataFrame:
     """The settlement periods that start in the window.
 

@@ -2,12 +2,13 @@
 
 A frame is a pandas DataFrame. Its dtypes follow the declaration: ``time`` is
 ``datetime64[us, UTC]``, ``date`` is ``datetime64[s]`` at midnight, ``float`` is float64, ``int`` is
-int64 (Int64 where optional), ``flag`` is bool (boolean where optional), ``text`` is str. No zone but
-UTC ever enters.
+int64 (Int64 where optional), ``flag`` is bool (boolean where optional), ``text`` is str. ``decimal``, for
+money that is owed, is str too: an exact number such as ``-12.30``. No zone but UTC ever enters.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-Dtype = Literal["time", "date", "float", "int", "flag", "text"]
+Dtype = Literal["time", "date", "float", "int", "flag", "text", "decimal"]
 
 _WHAT_FITS = {
     "time": "a time such as 2024-10-27T00:30:00Z (to the second)",
@@ -29,7 +30,9 @@ _WHAT_FITS = {
     "int": "a whole number",
     "flag": "true or false",
     "text": "text",
+    "decimal": "a plain decimal number such as -12.30, as text",
 }
+_DECIMAL = re.compile(r"-?\d+(\.\d+)?")
 
 
 @dataclass(frozen=True)
@@ -169,7 +172,7 @@ def to_frame(table: Table, arrow: pa.Table) -> pd.DataFrame:
             )
         elif column.dtype == "flag":
             series = pd.Series(values.to_pandas(), dtype="boolean" if column.optional else "bool")
-        elif column.dtype == "text":
+        elif column.dtype in ("text", "decimal"):
             series = pd.Series(values.to_pandas(), dtype="str")
         elif column.dtype == "date":
             series = values.cast("timestamp[s]").to_pandas()
@@ -227,6 +230,7 @@ def _arrow_type(dtype: Dtype) -> pa.DataType:
         "int": pa.int64(),
         "flag": pa.bool_(),
         "text": pa.string(),
+        "decimal": pa.string(),
     }
     return types[dtype]
 
@@ -245,6 +249,7 @@ def _cast(table: Table, column: Column, values: pa.ChunkedArray, where: str) -> 
         "int": number,
         "flag": pa.types.is_boolean(kind),
         "text": text,
+        "decimal": text,
     }[column.dtype]
     if not fits and not pa.types.is_null(kind):
         raise misfit(table, column, values.to_pylist(), where)
@@ -255,6 +260,8 @@ def _cast(table: Table, column: Column, values: pa.ChunkedArray, where: str) -> 
             cast = values.cast(_arrow_type(column.dtype))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         raise misfit(table, column, values.to_pylist(), where) from None
+    if column.dtype == "decimal" and not all(_fits("decimal", v, True) for v in cast.to_pylist()):
+        raise misfit(table, column, values.to_pylist(), where)
     if cast.null_count and not column.optional:
         raise SchemaError(
             f"{table.name}.{column.name}: empty in {cast.null_count} of {len(cast)} rows of {where}, "
@@ -326,6 +333,8 @@ def _fits(dtype: Dtype, value: Any, exact: bool) -> bool:
         return isinstance(value, str)
     if not isinstance(value, str):
         return False
+    if dtype == "decimal":
+        return _DECIMAL.fullmatch(value) is not None
     one = pa.chunked_array([[value]])
     try:
         _to_the_second(_as_utc(one), exact=exact) if dtype == "time" else one.cast(pa.date32())

@@ -12,6 +12,9 @@ from products import (
     generation_forecast,
     half_hourly_averages,
     imbalance_cost,
+    invoices,
+    performance_daily,
+    performance_report,
     portfolio_best_of_infeed,
     portfolio_forecast,
     portfolio_imbalance_cost,
@@ -39,4 +42,7 @@ PRODUCTS: tuple[Product, ...] = (
     trading_daily.PRODUCT,
     imbalance_cost.PRODUCT,
     portfolio_imbalance_cost.PRODUCT,
+    invoices.PRODUCT,
+    performance_daily.PRODUCT,
+    performance_report.PRODUCT,
 )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from domain.tables import Column, Table
 from domain.windows import Window
-from products.best_of_infeed import DELIVERY_DAY, members
+from products.best_of_infeed import DELIVERY_DAY, members, newest_version
 from products.product import Product
 
 if TYPE_CHECKING:
@@ -36,26 +36,14 @@ def compute(
     import pandas as pd
 
     starts = pd.date_range(window.start, window.end, freq="15min", inclusive="left", unit="us")
-    by_asset = dict(iter(vpp_forecasts.groupby("asset_id")))
-    frames = []
-    for asset, _, member in members(vpp_assets, starts):
-        told = by_asset.get(asset, vpp_forecasts[:0])
-        frame = pd.DataFrame({"asset_id": asset, "period_start": starts})
-        for kind, before in GATES.items():
-            newest = newest_version(told, before).reindex(starts).reset_index(drop=True)
-            frame[f"{kind}_version"] = newest["version"]
-            frame[f"{kind}_power_kw"] = newest["power_kw"]
-            frame[f"{kind}_energy_mwh"] = newest["power_kw"] / 1000 * QUARTER_H
-        frames.append(frame[member])
-    columns = [column.name for column in PRODUCT.table.columns]
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
-
-
-def newest_version(forecasts: pd.DataFrame, before: timedelta) -> pd.DataFrame:
-    """Version and power [kW] by quarter hour, of the newest version made ``before`` it or earlier."""
-    told = forecasts[forecasts["version"] <= forecasts["period_start"] - before]
-    newest = told.sort_values("version").drop_duplicates("period_start", keep="last")
-    return newest.set_index("period_start")[["version", "power_kw"]]
+    key = ["asset_id", "period_start"]
+    frame = members(vpp_assets, starts)[key]
+    for kind, before in GATES.items():
+        told = frame[key].merge(newest_version(vpp_forecasts, before), "left", key)
+        frame[f"{kind}_version"] = told["version"]
+        frame[f"{kind}_power_kw"] = told["power_kw"]
+        frame[f"{kind}_energy_mwh"] = told["power_kw"] / 1000 * QUARTER_H
+    return frame
 
 
 def _columns(kind: str, text: str) -> tuple[Column, ...]:

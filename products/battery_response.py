@@ -180,6 +180,15 @@ class Plan:
         return self.power_mw * self.sustain_h if self.direction in (direction, "both") else 0.0
 
     @property
+    def energy_needed_mwh(self) -> float:
+        """Usable store [MWh] that holds the energy to give and the room to take, after losses."""
+        battery = self.battery
+        return (
+            self.response_mwh("low") / battery.eta_discharge
+            + self.response_mwh("high") * battery.eta_charge
+        )
+
+    @property
     def power_needed_mw(self) -> float:
         """Rated power [MW] that NESO asks of this contract; the contracted one outside its services."""
         if self.service not in _PRICED:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
+    Floats = npt.NDArray[np.float64]
+
 QUARTER_S = 900
 FINAL, LIVE, FORECAST, MISSING = "final", "live", "forecast", "missing"
 
@@ -69,89 +71,107 @@ def compute(
     import pandas as pd
 
     starts = pd.date_range(window.start, window.end, freq="15min", inclusive="left", unit="us")
-    frames = []
-    for asset, point, member in members(vpp_assets, starts):
-        of_point = vpp_final_production[vpp_final_production["metering_point_id"] == point]
-        final = of_point.set_index("period_start")["power_kw"].reindex(starts).to_numpy()
-        samples = vpp_live_infeed[vpp_live_infeed["asset_id"] == asset]
-        mean, coverage = _live(samples, starts, vpp_live_hold_minutes, vpp_live_min_coverage)
-        forecast = _latest(vpp_forecasts[vpp_forecasts["asset_id"] == asset], starts)
-        flagged = _flagged(vpp_redispatch[vpp_redispatch["metering_point_id"] == point], starts)
-        planned = np.where(flagged & ~np.isnan(forecast), 0.0, forecast)
-        known = [~np.isnan(final), ~np.isnan(mean), ~np.isnan(planned)]
-        power = np.select(known, [final, mean, planned], np.nan)
-        frame = pd.DataFrame(
-            {
-                "asset_id": asset,
-                "period_start": starts,
-                "power_kw": power,
-                "energy_mwh": power / 1000 * (QUARTER_S / 3600),
-                "source": np.select(known, [FINAL, LIVE, FORECAST], MISSING),
-                "redispatched": flagged.astype("int64"),
-                "live_coverage": coverage,
-            }
-        )
-        frames.append(frame[member])
-    columns = [column.name for column in PRODUCT.table.columns]
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+    frame = members(vpp_assets, starts)
+
+    def power(rows: pd.DataFrame, whose: str) -> Floats:
+        return frame.merge(rows, "left", [whose, "period_start"])["power_kw"].to_numpy()
+
+    final = power(vpp_final_production, "metering_point_id")
+    mean, coverage = _live(
+        vpp_live_infeed, frame, starts, vpp_live_hold_minutes, vpp_live_min_coverage
+    )
+    forecast = power(newest_version(vpp_forecasts), "asset_id")
+    flagged = _flagged(vpp_redispatch, frame)
+    planned = np.where(flagged & ~np.isnan(forecast), 0.0, forecast)
+    known = [~np.isnan(final), ~np.isnan(mean), ~np.isnan(planned)]
+    best = np.select(known, [final, mean, planned], np.nan)
+    return pd.DataFrame(
+        {
+            "asset_id": frame["asset_id"],
+            "period_start": frame["period_start"],
+            "power_kw": best,
+            "energy_mwh": best / 1000 * (QUARTER_S / 3600),
+            "source": np.select(known, [FINAL, LIVE, FORECAST], MISSING),
+            "redispatched": flagged.astype("int64"),
+            "live_coverage": coverage,
+        }
+    )
 
 
-def members(
-    assets: pd.DataFrame, starts: pd.DatetimeIndex
-) -> list[tuple[str, str, npt.NDArray[np.bool_]]]:
-    """Assets that a contract snapshot names, with metering point and the quarter hours it holds for."""
-    import numpy as np
+def members(assets: pd.DataFrame, starts: pd.DatetimeIndex) -> pd.DataFrame:
+    """Asset, metering point and quarter hour, in order, for all that the newest contracts then name."""
+    import pandas as pd
 
-    contracts = assets[assets["kind"] == "contract"]
-    snapshots = np.sort(contracts["snapshot_at"].unique())
-    if not len(snapshots):
-        return []
-    # Which snapshot is the newest not later than each quarter hour; -1 before the first.
-    newest = np.searchsorted(snapshots, starts.to_numpy(), side="right") - 1
-    members: dict[str, tuple[str, npt.NDArray[np.bool_]]] = {}
-    for index in np.unique(newest[newest >= 0]):
-        valid = contracts[contracts["snapshot_at"] == snapshots[index]]
-        for asset, point in zip(valid["asset_id"], valid["metering_point_id"], strict=True):
-            _, before = members.get(asset, ("", np.zeros(len(starts), dtype=bool)))
-            members[asset] = (point, before | (newest == index))
-    return [(asset, point, when) for asset, (point, when) in sorted(members.items())]
+    contracts = assets.loc[
+        assets["kind"] == "contract", ["asset_id", "snapshot_at", "metering_point_id"]
+    ]
+    one_each = contracts.drop_duplicates(["asset_id", "snapshot_at"], keep="last")
+    snapshots = contracts[["snapshot_at"]].drop_duplicates().sort_values("snapshot_at")
+    quarters = pd.merge_asof(
+        pd.DataFrame({"period_start": starts}),
+        snapshots,
+        left_on="period_start",
+        right_on="snapshot_at",
+    )
+    # The merge keeps this order, in which the quarter hours of an asset follow each other.
+    ordered = one_each.sort_values(["asset_id", "snapshot_at"])
+    return ordered.merge(quarters, on="snapshot_at")[
+        ["asset_id", "metering_point_id", "period_start"]
+    ]
+
+
+def newest_version(forecasts: pd.DataFrame, before: timedelta = timedelta(0)) -> pd.DataFrame:
+    """Of each asset and quarter hour the newest forecast made ``before`` it or earlier."""
+    told = forecasts[forecasts["version"] <= forecasts["period_start"] - before]
+    return told.sort_values("version").drop_duplicates(["asset_id", "period_start"], keep="last")
 
 
 def _live(
-    samples: pd.DataFrame, starts: pd.DatetimeIndex, hold_minutes: float, min_coverage: float
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Mean live power [kW] of each quarter hour, NaN where too little is covered, and coverage."""
+    samples: pd.DataFrame,
+    frame: pd.DataFrame,
+    starts: pd.DatetimeIndex,
+    hold_minutes: float,
+    min_coverage: float,
+) -> tuple[Floats, Floats]:
+    """Mean live power [kW] of each row of ``frame``, NaN where too little is covered, and coverage."""
     import numpy as np
+    import pandas as pd
 
-    ordered = samples.sort_values(["measurement_time", "millisecond"])
-    # Seconds since the first quarter hour: small enough for a float to hold the milliseconds exactly.
-    origin = starts[0]
-    seconds = (ordered["measurement_time"] - origin).dt.total_seconds() + ordered[
-        "millisecond"
-    ] / 1000
+    mean, coverage = np.full(len(frame), np.nan), np.zeros(len(frame))
     edges = np.arange(len(starts) + 1) * float(QUARTER_S)
-    held = integrate(
-        seconds, ordered["power_kw"], edges, hold_s=hold_minutes * 60, min_coverage=min_coverage
-    )
-    return np.maximum(held.mean, 0.0), held.coverage
+    quarter = starts.get_indexer(pd.Index(frame["period_start"]))
+    rows_of = frame.groupby("asset_id").indices
+    # Seconds since the first quarter hour: small enough for a float to hold the milliseconds exactly.
+    since = (samples["measurement_time"] - starts[0]).dt.total_seconds()
+    samples = samples.assign(seconds=since + samples["millisecond"] / 1000)
+    for asset, own in samples.sort_values("seconds").groupby("asset_id"):
+        if asset in rows_of:
+            held = integrate(
+                own["seconds"],
+                own["power_kw"],
+                edges,
+                hold_s=hold_minutes * 60,
+                min_coverage=min_coverage,
+            )
+            rows = rows_of[asset]
+            mean[rows] = np.maximum(held.mean, 0.0)[quarter[rows]]
+            coverage[rows] = held.coverage[quarter[rows]]
+    return mean, coverage
 
 
-def _latest(forecasts: pd.DataFrame, starts: pd.DatetimeIndex) -> npt.NDArray[np.float64]:
-    """Forecast power [kW] of each quarter hour from the newest version not later than its start."""
-    told = forecasts[forecasts["version"] <= forecasts["period_start"]].sort_values("version")
-    newest = told.drop_duplicates("period_start", keep="last").set_index("period_start")
-    return newest["power_kw"].reindex(starts).to_numpy()
-
-
-def _flagged(flags: pd.DataFrame, starts: pd.DatetimeIndex) -> npt.NDArray[np.bool_]:
-    """Which quarter hours a redispatch touches."""
+def _flagged(flags: pd.DataFrame, frame: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Which rows of ``frame`` a redispatch of their metering point touches."""
     import numpy as np
 
-    found = np.zeros(len(starts), dtype=bool)
-    ends = starts + timedelta(seconds=QUARTER_S)
+    found = np.zeros(len(frame), dtype=bool)
+    begins = frame["period_start"].astype("int64").to_numpy()
+    rows_of = frame.groupby("metering_point_id").indices
     active = flags[flags["redispatched"] == 1]
-    for begin, end in zip(active["period_start"], active["period_end"], strict=True):
-        found |= np.asarray((starts < end) & (ends > begin))
+    spans = (active[name].astype("int64") for name in ("period_start", "period_end"))
+    for point, begin, end in zip(active["metering_point_id"], *spans, strict=True):
+        if point in rows_of:
+            starts = begins[rows_of[point]]
+            found[rows_of[point]] |= (starts < end) & (starts + QUARTER_S * 1_000_000 > begin)
     return found
 
 

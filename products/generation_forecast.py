@@ -1,10 +1,7 @@
 """generation_forecast: wind and solar of the coming two days, as each day's end knew the past.
 
-On request, not daily, for two reasons. A pure function sees the rows as they stand now: of a value
-restated after the issue it sees only the restatement, which it must leave out, so that an old day
-computed late knows less than it could have. And a day's forecast has a year of inputs, any of which
-makes it stale when it is restated; a forecast once issued should stand. ``forecast predict`` reads the
-store as of the issue time instead, for every series, and uses the same function below.
+The rows are read as they were known at the issue time, and a forecast once issued stands when a day
+that it looked back on is restated. ``forecast predict`` does the same for every series at any moment.
 """
 
 from __future__ import annotations
@@ -52,7 +49,6 @@ def compute(
     ``wind_solar``: ``period_start`` and ``publish_time`` (UTC), ``psr_type``, ``generation_mw`` [MW,
     period mean], a year before the window and the window itself. The issue time of a settlement day is
     the start of its last period; a value counts where it was published by then and its period was over.
-    A value restated since is left out: the version known at the issue is not among the rows.
     """
     import pandas as pd
 
@@ -146,4 +142,6 @@ PRODUCT = Product(
     compute=compute,
     look_back={"wind_solar": YEAR + timedelta(days=1)},
     settings=SETTINGS,
+    issued_before_end=PERIOD,
+    daily=True,
 )

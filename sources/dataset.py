@@ -84,11 +84,13 @@ class FileReading:
     """How a dataset is read from files: the setting with their folder, and a reader per pattern.
 
     A reader takes a file's name, its bytes and what is known of the assets, and returns rows and
-    rejected rows; it raises SchemaError where the whole file cannot be used.
+    rejected rows; it raises SchemaError where the whole file cannot be used. That no file is there at
+    all is said where one is ``expected``.
     """
 
     folder_setting: str
     readings: tuple[tuple[str, Callable[[str, bytes, Any], Any]], ...]
+    expected: bool = True
 
 
 @dataclass(frozen=True)

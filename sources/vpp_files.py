@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from domain.errors import SchemaError
 from domain.ledger import Events
@@ -26,7 +26,9 @@ from sources.vpp_formats import (
     Rows,
     columnar,
     epoch_ms,
+    mislabelled,
     no_number,
+    numbers,
     powers_kw,
     quarter_hour,
     records,
@@ -50,6 +52,7 @@ SETTINGS = (
     ),
 )
 
+_UNTIL_ONE_DOES = "; once one in crm/ does, this file is read"
 # A value this many times the capacity contradicts its unit label.
 IMPLAUSIBLE_TIMES_CAPACITY = 10.0
 
@@ -67,12 +70,12 @@ class Plants:
     def check_asset(self, asset: str) -> None:
         """SchemaError for an asset that no contract knows."""
         if self.metering_points and asset not in self.metering_points:
-            raise SchemaError(f"no contract knows the asset {asset}")
+            raise SchemaError(f"no contract knows the asset {asset}{_UNTIL_ONE_DOES}")
 
     def check_metering_point(self, point: str) -> None:
         """SchemaError for a metering point that no contract knows."""
         if self.metering_points and point not in self.metering_points.values():
-            raise SchemaError(f"no contract knows the metering point {point}")
+            raise SchemaError(f"no contract knows the metering point {point}{_UNTIL_ONE_DOES}")
 
     def check_powers(self, asset: str, values: list[float | None]) -> None:
         """SchemaError where values and unit label contradict each other."""
@@ -80,45 +83,64 @@ class Plants:
         highest = max((abs(value) for value in values if value is not None), default=0.0)
         if capacity and highest > IMPLAUSIBLE_TIMES_CAPACITY * capacity:
             raise SchemaError(
-                f"{highest:g} kW is {highest / capacity:.0f} times the capacity of {asset}: the unit "
-                "label contradicts the values"
+                f"{highest:.0f} kW is {highest / capacity:.0f} times the capacity of {asset}: the unit "
+                "label contradicts the values, or the contract's capacity [MW] is wrong"
             )
 
 
 def read_contracts(name: str, body: bytes, plants: Plants) -> Rows:
-    """A full snapshot of the contracts; its time stands in the file's name."""
+    """A full snapshot of the contracts; its time stands in the file's name.
+
+    A contract whose terms make no sense is kept, because its asset is there, and is said.
+    """
     snapshot = _stamp(name, r"(\d{8}_\d{6})\.(?:csv|json)$", "%Y%m%d_%H%M%S")
     rows = Rows.of(ASSETS)
-    terms: dict[str, list[tuple[str, str, str]]] = {}
+    spans: dict[str, list[tuple[str, date, date]]] = {}
     required = ("contract_id", "asset_id", "metering_point_id", "capacity", "technology")
     for line, row in records(body, (*required, *_TERMS, *_PRICES), rows.rejects):
+        texts = {name: row[name].strip() for name in (*required, *_TERMS)}
         try:
+            shifted = next((name for name, text in texts.items() if "@" in text), "")
+            if shifted:
+                raise ValueError(f"{shifted}: it holds an e-mail address, so the cells are shifted")
             rows.append(
                 snapshot_at=snapshot,
                 kind="contract",
-                asset_id=row["asset_id"].strip(),
-                contract_id=row["contract_id"].strip(),
-                metering_point_id=row["metering_point_id"].strip(),
+                asset_id=texts["asset_id"],
+                contract_id=texts["contract_id"],
+                metering_point_id=texts["metering_point_id"],
                 capacity_kw=row.number("capacity") * 1000,
-                technology=row["technology"].strip(),
-                **{name: row[name].strip() or None for name in _TERMS},
+                technology=texts["technology"],
+                **{name: texts[name] or None for name in _TERMS},
                 **{column: row.optional_number(cell) for cell, column in _PRICES.items()},
             )
         except ValueError as problem:
             rows.rejects.append(Reject(line, str(problem)))
             continue
-        here = (
-            row["contract_id"].strip(),
-            row["contract_begin"].strip() or "0000",
-            row["contract_end"].strip() or "9999",
-        )
-        asset = row["asset_id"].strip()
-        for other, begin, end in terms.setdefault(asset, []):
-            if here[1] <= end and begin <= here[2]:
-                said = f"{asset} has two contracts for the same days, {other} and {here[0]}"
-                rows.rejects.append(Reject(line, f"{said}: both are kept, neither can be billed"))
-        terms[asset].append(here)
+        begin, end = date.min, date.max
+        try:
+            begin = row.day("contract_begin") or begin
+            end = row.day("contract_end") or end
+            for model, allowed in _MODELS.items():
+                if texts[model] not in allowed:
+                    raise ValueError(f"{model}: '{texts[model]}' is not {' or '.join(allowed)}")
+        except ValueError as problem:
+            said = f"{problem}; {texts['contract_id']} is kept and cannot be billed"
+            rows.rejects.append(Reject(line, said))
+        asset, contract = texts["asset_id"], texts["contract_id"]
+        for other, since, until in spans.setdefault(asset, []):
+            if begin <= until and since <= end:
+                said = (
+                    f"{asset} has two contracts for the same days, {other} and {contract}: both are kept, "
+                    "neither can be billed until one ends before the other begins"
+                )
+                rows.rejects.append(Reject(line, said))
+        spans[asset].append((contract, begin, end))
     return rows
+
+
+class _Technical(TypedDict):
+    assets: list[dict[str, Any]]
 
 
 def read_technical(name: str, body: bytes, plants: Plants) -> Rows:
@@ -128,21 +150,30 @@ def read_technical(name: str, body: bytes, plants: Plants) -> Rows:
     snapshot = _stamp(name, r"(\d{8}T\d{6})Z\.json$", "%Y%m%dT%H%M%S")
     rows = Rows.of(ASSETS)
     try:
-        assets = msgspec.json.decode(body)["assets"]
-    except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError) as trouble:
+        assets = msgspec.json.decode(body, type=_Technical)["assets"]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as trouble:
         raise SchemaError(f"it is no JSON with a list of assets ({trouble})") from None
     for number, asset in enumerate(assets):
         try:
+            told = asset["technical_attributes"]["capacity_kw"]
+            (capacity,) = numbers([told])
+            if capacity is None:
+                raise ValueError(f"capacity_kw: {no_number(told)}")
             rows.append(
                 snapshot_at=snapshot,
                 kind="technical",
                 asset_id=str(asset["asset_id"]),
                 contract_id="",
-                capacity_kw=float(asset["technical_attributes"]["capacity_kw"]),
+                capacity_kw=capacity,
                 technology=str(asset["type"]),
                 status=str(asset.get("status", "")),
             )
-        except (KeyError, TypeError, ValueError) as problem:
+        except KeyError as missing:
+            rows.rejects.append(Reject(None, f"assets[{number}]: it has no {missing}"))
+        except TypeError:
+            said = f"assets[{number}]: its technical_attributes are no object"
+            rows.rejects.append(Reject(None, said))
+        except ValueError as problem:
             rows.rejects.append(Reject(None, f"assets[{number}]: {problem}"))
     return rows
 
@@ -154,8 +185,9 @@ def read_live(name: str, body: bytes, plants: Plants) -> Rows:
     times = epoch_ms(series.column("timestamp"), "timestamp")
     powers = powers_kw(series, "value")
     plants.check_powers(series.entity, powers)
-    quality = series.columns.get("quality", [None] * len(times))
+    quality = numbers(series.columns.get("quality", [None] * len(times)))
     rows = Rows.of(LIVE)
+    rows.notes += mislabelled(series, "timestamp")
     for n, (ms, power, factor) in enumerate(zip(times, powers, quality, strict=True)):
         if ms is None or power is None:
             said = no_number(series.column("value")[n]) if power is None else "it has no time"
@@ -181,6 +213,7 @@ def read_forecast(name: str, body: bytes, plants: Plants) -> Rows:
     plants.check_powers(series.entity, powers)
     quarter_ms = QUARTER // timedelta(milliseconds=1)
     rows = Rows.of(FORECASTS)
+    rows.notes += mislabelled(series, "start")
     for n, (start, version, power) in enumerate(zip(starts, versions, powers, strict=True)):
         if start is None or version is None or power is None:
             said = no_number(series.column("power")[n]) if power is None else "it has no time"
@@ -189,7 +222,9 @@ def read_forecast(name: str, body: bytes, plants: Plants) -> Rows:
         for what, ms in (("version", version), ("start", start)):
             if ms % quarter_ms:
                 moment = datetime.fromtimestamp(ms / 1000, UTC)
-                raise SchemaError(f"its {what} {moment:%H:%M:%S} is not on a quarter hour")
+                raise SchemaError(
+                    f"its {what} {moment:%H:%M:%S} is not on a quarter hour (:00, :15, :30, :45)"
+                )
         rows.append(
             asset_id=series.entity,
             version=datetime.fromtimestamp(version // 1000, UTC),
@@ -229,15 +264,21 @@ def read_redispatch(name: str, body: bytes, plants: Plants) -> Rows:
     if not found:
         raise SchemaError("its name does not end in _<metering point>_YYYYMMDD_HHMM.csv")
     plants.check_metering_point(found[1])
-    published = datetime.strptime(found[2], "%Y%m%d_%H%M").replace(tzinfo=UTC)
+    published = _stamp(name, r"(\d{8}_\d{4})\.(?:csv|json)$", "%Y%m%d_%H%M")
     rows = Rows.of(REDISPATCH)
     header = ("delivery_start", "delivery_end", "is_redispatched")
     for line, row in records(body, header, rows.rejects):
         try:
+            start, end = (
+                row.time(column).replace(microsecond=0)
+                for column in ("delivery_start", "delivery_end")
+            )
+            if end <= start:
+                raise ValueError(f"delivery_end: {end:%Y-%m-%d %H:%M} is not after delivery_start")
             rows.append(
                 metering_point_id=found[1],
-                period_start=row.time("delivery_start"),
-                period_end=row.time("delivery_end"),
+                period_start=start,
+                period_end=end,
                 redispatched=_truth(row),
                 publish_time=published,
             )
@@ -260,10 +301,14 @@ def _stamp(name: str, pattern: str, form: str) -> datetime:
             raise ValueError
         return datetime.strptime(found[1], form).replace(tzinfo=UTC)
     except ValueError:
-        raise SchemaError("its name does not end in the time of the snapshot") from None
+        raise SchemaError("its name does not end in a time") from None
 
 
 _TERMS = ("contract_begin", "contract_end", "price_model", "fee_model")
+_MODELS = {
+    "price_model": ("fixed", "market"),
+    "fee_model": ("fixed_as_produced", "fixed_for_capacity", "percent_of_market"),
+}
 _PRICES = {"price": "price_eur_per_mwh", "fee": "fee", "fee_percent": "fee_percent"}
 
 _ASSET = Column("asset_id", "text", "", "Asset")
@@ -346,6 +391,7 @@ def from_files(
     table: Table,
     lag: timedelta,
     *readings: tuple[str, Callable[[str, bytes, Plants], Rows]],
+    expected: bool = True,
 ) -> Dataset:
     """A dataset that is read from files; what may be CSV may be JSON with the same columns."""
     both = [
@@ -359,7 +405,7 @@ def from_files(
         title=title,
         provider=VPP,
         table=table,
-        read=FileReading("VPP_DIR", tuple(both)),
+        read=FileReading("VPP_DIR", tuple(both), expected),
         widest=timedelta(days=2),
         completeness=Events(),
         lag=lag,
@@ -407,6 +453,7 @@ DATASETS = (
         REDISPATCH,
         timedelta(hours=2),
         ("distribution_system_operator/redispatch_flag_*.csv", read_redispatch),
+        expected=False,  # no file means normal operation
     ),
 )
 

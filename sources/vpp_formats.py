@@ -11,8 +11,8 @@ import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, TypedDict
 
 from domain.errors import SchemaError
 from domain.tables import Table
@@ -23,8 +23,11 @@ MILLISECONDS_FROM = 1e11
 _FIRST_YEAR, _LAST_YEAR = 2000, 2100
 # No count or code in a file is larger.
 _LARGEST = 1e9
+# No power in a file is larger, in whatever unit.
+_LARGEST_POWER = 1e15
 # 54,2 and 1.234,56; a point without a comma could mean either and is refused.
 _COMMA_NUMBER = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+(?=,))(,\d+)?")
+_POINT_NUMBER = re.compile(r"[+-]?\d*\.\d*")
 
 
 @dataclass(frozen=True)
@@ -37,10 +40,11 @@ class Reject:
 
 @dataclass
 class Rows:
-    """Columns of a file under the table's own names, and what was rejected."""
+    """Columns of a file under the table's own names, what was rejected, and what was odd but read."""
 
     columns: dict[str, list[Any]]
     rejects: list[Reject] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, table: Table) -> Rows:
@@ -93,8 +97,9 @@ class Row(Mapping[str, str]):
         if self._typed and "," not in text:
             return self.number(name)
         if not _COMMA_NUMBER.fullmatch(text):
-            point = ", with a decimal point" if "." in text else ""
-            raise ValueError(f"{name}: '{text}' is not a number with a decimal comma{point}")
+            if _POINT_NUMBER.fullmatch(text):
+                raise ValueError(f"{name}: '{text}' has a decimal point where this file has commas")
+            raise ValueError(f"{name}: '{text}' is not a number")
         return float(text.replace(".", "").replace(",", "."))
 
     def whole_number(self, name: str) -> int:
@@ -112,6 +117,14 @@ class Row(Mapping[str, str]):
                 return one
         raise ValueError(f"{name}: '{text}' is not {' or '.join(allowed)}")
 
+    def day(self, name: str) -> date | None:
+        """A day, or None for an empty cell; ValueError otherwise."""
+        text = self[name].strip()
+        try:
+            return date.fromisoformat(text) if text else None
+        except ValueError:
+            raise ValueError(f"{name}: '{text}' is not a day such as 2024-10-27") from None
+
     def time(self, name: str) -> datetime:
         """A time in UTC; one without an offset, or ending in `` UTC``, is UTC."""
         return instant(self[name], name)
@@ -119,8 +132,11 @@ class Row(Mapping[str, str]):
 
 def no_number(value: Any) -> str:
     """What is said of a cell that holds no number."""
-    comma = ", with a decimal comma" if isinstance(value, str) and "," in value else ""
-    return f"'{value}' is not a number{comma}"
+    if value is None:
+        return "it is empty"
+    if isinstance(value, str) and _COMMA_NUMBER.fullmatch(value.strip()) and "," in value:
+        return f"'{value}' has a decimal comma where this file has points"
+    return f"'{value}' is not a number"
 
 
 def instant(text: str, name: str) -> datetime:
@@ -163,7 +179,10 @@ def records(
         if not cells:
             continue
         if len(cells) != len(header):
-            reason = f"{len(cells)} cells where the header has {len(header)}"
+            reason = (
+                f"{len(cells)} cells where the header has {len(header)}: look for a separator too many "
+                "or too few"
+            )
             rejects.append(Reject(reader.line_num + before, reason))
             continue
         yield reader.line_num + before, Row(dict(zip(header, cells, strict=True)))
@@ -207,7 +226,7 @@ def _check_header(header: Sequence[str], required: Sequence[str]) -> None:
 def quarter_hour(moment: datetime, name: str) -> datetime:
     """The moment itself where it stands on a quarter hour; ValueError otherwise."""
     if moment.minute % 15 or moment.second or moment.microsecond:
-        raise ValueError(f"{name}: {moment:%H:%M:%S} is not on a quarter hour")
+        raise ValueError(f"{name}: {moment:%H:%M:%S} is not on a quarter hour (:00, :15, :30, :45)")
     return moment
 
 
@@ -217,13 +236,20 @@ class Series:
 
     entity: str
     columns: Mapping[str, list[Any]]
-    units: Mapping[str, str]
+    units: Mapping[str, str | None]
 
     def column(self, name: str) -> list[Any]:
         """A column by its id; SchemaError where the file has none."""
         if name not in self.columns:
             raise SchemaError(f"it has no column '{name}' but {', '.join(self.columns)}")
         return self.columns[name]
+
+
+class _Columnar(TypedDict):
+    key: dict[str, Any]
+    column_ids: list[str]
+    units: list[str | None]
+    values: list[list[Any]]
 
 
 def columnar(body: bytes) -> Series:
@@ -235,16 +261,15 @@ def columnar(body: bytes) -> Series:
     import msgspec
 
     try:
-        answer = msgspec.json.decode(body)
+        answer = msgspec.json.decode(body, type=_Columnar)
+    except msgspec.ValidationError as trouble:
+        raise SchemaError(f"it is not of the columnar form ({trouble})") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as trouble:
         raise SchemaError(f"it is not JSON ({trouble})") from None
-    try:
-        key, names, units = answer["key"], answer["column_ids"], answer["units"]
-        values = answer["values"]
-        entity = key.get("asset_id") or key.get("entity_id")
-        lengths = {len(column) for column in values}
-    except (KeyError, TypeError, AttributeError) as trouble:
-        raise SchemaError(f"it lacks a part of the columnar form ({trouble})") from None
+    key, names, units = answer["key"], answer["column_ids"], answer["units"]
+    values = answer["values"]
+    entity = key.get("asset_id") or key.get("entity_id")
+    lengths = {len(column) for column in values}
     if not isinstance(entity, str) or not entity:
         raise SchemaError("its key names no asset")
     if len(names) != len(values) or len(units) != len(names):
@@ -279,13 +304,26 @@ def epoch_ms(values: Sequence[Any], name: str) -> list[int | None]:
             ms = value if value >= MILLISECONDS_FROM else value * 1000
             if not _EARLIEST_MS <= ms < _LATEST_MS:
                 raise SchemaError(
-                    f"{name}: {value:g} is neither seconds nor milliseconds of the years "
+                    f"{name}: {value} is neither seconds nor milliseconds of the years "
                     f"{_FIRST_YEAR} to {_LAST_YEAR}, whatever its unit label says"
                 )
             found.append(round(ms))
         else:
             found.append(None)
     return found
+
+
+def mislabelled(series: Series, name: str) -> list[str]:
+    """A note where the unit label of a time column contradicts its numbers, which count."""
+    label = str(series.units[name]).casefold()
+    sizes = {
+        "ms" if value >= MILLISECONDS_FROM else "s"
+        for value in series.column(name)
+        if isinstance(value, int | float)
+    }
+    return [
+        f"{name} is labelled {label} and was read as {size}" for size in sorted(sizes - {label})
+    ]
 
 
 _EARLIEST_MS = datetime(_FIRST_YEAR, 1, 1, tzinfo=UTC).timestamp() * 1000
@@ -298,10 +336,20 @@ def powers_kw(series: Series, name: str) -> list[float | None]:
     Raises SchemaError for another unit.
     """
     factors = {"w": 0.001, "kw": 1.0, "mw": 1000.0}
-    factor = factors.get(str(series.units[name]).casefold())
+    values, unit = numbers(series.column(name)), series.units[name]
+    factor = factors.get(str(unit).casefold())
     if factor is None:
-        raise SchemaError(f"{name} is in '{series.units[name]}', not in W, kW or MW")
+        raise SchemaError(f"{name} is in '{unit}', not in W, kW or MW")
+    return [None if value is None else value * factor for value in values]
+
+
+def numbers(values: Sequence[Any]) -> list[float | None]:
+    """The cells as numbers; None for what is none, or larger than anything in such a file."""
     return [
-        value * factor if isinstance(value, int | float) and not isinstance(value, bool) else None
-        for value in series.column(name)
+        float(value)
+        if isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and abs(value) <= _LARGEST_POWER
+        else None
+        for value in values
     ]

@@ -34,15 +34,21 @@ _GUESS, _STATUS = "AEP-Schätzer", "Status"
 def read_private(name: str, body: bytes, plants: Plants) -> Rows:
     """Our own trades. One listed twice in a file is counted once; the first row holds."""
     rows = Rows.of(PRIVATE)
-    seen: dict[str, int] = {}
+    seen: dict[str, tuple[int, dict[str, Any]]] = {}
     limit_mw = sum(plants.capacities_kw.values()) / 1000 * IMPLAUSIBLE_TIMES_CAPACITY
     for line, row in records(body, _TRADE, rows.rejects, ";"):
         try:
             cells = _trade(row)
             identity = cells["trade_id"]
             if identity in seen:
+                first, before = seen[identity]
+                same = (
+                    "it counts once"
+                    if cells == before
+                    else f"the values differ, line {first} counts"
+                )
                 raise ValueError(
-                    f"TradeId {identity} is listed twice, first in line {seen[identity]}; it counts once"
+                    f"TradeId {identity} is listed twice, first in line {first}: {same}"
                 )
             hours = (cells["period_end"] - cells["period_start"]) / timedelta(hours=1)
             power = cells["volume"] / (hours if cells["volume_unit"] == MWH else 1)
@@ -50,12 +56,12 @@ def read_private(name: str, body: bytes, plants: Plants) -> Rows:
                 raise ValueError(
                     f"Volume: {row['Volume']} {row['VolumeUnit']} is more than "
                     f"{IMPLAUSIBLE_TIMES_CAPACITY:g} times the capacity of all assets: the unit label "
-                    "contradicts the value"
+                    "contradicts the value, or a contract is missing in crm/"
                 )
         except ValueError as problem:
             rows.rejects.append(Reject(line, str(problem)))
             continue
-        seen[identity] = line
+        seen[identity] = (line, cells)
         rows.append(**cells)
     return rows
 

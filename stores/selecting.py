@@ -28,6 +28,7 @@ STORED_AS = {
     "int": _arrow("int64"),
     "flag": _arrow("int64"),
     "text": _arrow("string"),
+    "decimal": _arrow("string"),
 }
 READ_AS = {
     "time": _arrow("timestamp", "us", "UTC"),

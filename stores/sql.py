@@ -286,10 +286,10 @@ class SqlStore(ABC):
         self,
         dataset: str,
         files: Iterable[InputFile],
-        rejects: Iterable[tuple[str, int | None, str]],
+        rejects: Mapping[str, Sequence[tuple[int | None, str]]],
         known_at: datetime,
     ) -> None:
-        """Note which files were read, and which of their rows were not; inside a transaction."""
+        """Note files and, of those read anew, what was rejected (line, reason); inside a transaction."""
         for file in files:
             self.execute(
                 "INSERT INTO input_files (dataset, file, sha256, size, modified_ns, rows) "
@@ -298,12 +298,16 @@ class SqlStore(ABC):
                 "modified_ns = excluded.modified_ns, rows = excluded.rows",
                 (dataset, file.name, file.sha256, file.size, file.modified_ns, file.rows),
             )
-        for name, line, reason in rejects:
+        for name, found in rejects.items():
             self.execute(
-                "INSERT INTO rejected_rows (dataset, file, line, reason, read_at) "
-                "VALUES (?, ?, ?, ?, ?)",
-                (dataset, name, line, reason, format_instant(known_at)),
+                "DELETE FROM rejected_rows WHERE dataset = ? AND file = ?", (dataset, name)
             )
+            for line, reason in found:
+                self.execute(
+                    "INSERT INTO rejected_rows (dataset, file, line, reason, read_at) "
+                    "VALUES (?, ?, ?, ?, ?)",
+                    (dataset, name, line, reason, format_instant(known_at)),
+                )
 
     def input_files(self, dataset: str) -> dict[str, InputFile]:
         """The files that were read for a dataset, by name."""
@@ -312,6 +316,15 @@ class SqlStore(ABC):
             (dataset,),
         )
         return {row[0]: InputFile(*row) for row in found}
+
+    def rejected_rows(self, dataset: str) -> dict[str, list[tuple[int | None, str]]]:
+        """Line and reason of what was rejected when a file was last read, by file."""
+        found: dict[str, list[tuple[int | None, str]]] = {}
+        for file, line, reason in self.execute(
+            "SELECT file, line, reason FROM rejected_rows WHERE dataset = ?", (dataset,)
+        ):
+            found.setdefault(file, []).append((line, reason))
+        return found
 
     # --- reading ------------------------------------------------------------------------------
 

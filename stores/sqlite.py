@@ -39,6 +39,7 @@ class SqliteStore(SqlStore):
         "int": "INTEGER",
         "flag": "INTEGER",
         "text": "TEXT",
+        "decimal": "TEXT",
     }
     _table_options = " WITHOUT ROWID"
 

@@ -35,7 +35,9 @@ from utils import Settings, load_settings
 
 # The base installation has no hypothesis; `test --all` has, and runs these too.
 collect_ignore = (
-    [] if importlib.util.find_spec("hypothesis") else ["test_fuzz.py", "test_ledger_machine.py"]
+    []
+    if importlib.util.find_spec("hypothesis")
+    else ["test_fuzz.py", "test_identities.py", "test_ledger_machine.py", "test_vpp_fuzz.py"]
 )
 
 PROJECT = Path(__file__).resolve().parents[2]

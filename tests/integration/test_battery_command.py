@@ -5,13 +5,18 @@ from __future__ import annotations
 import importlib.util
 import shlex
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+import battery
 from domain.settlement import parse_range
+from domain.windows import Window
+from products import battery_response
 from sandbox import Sandbox
-from tests.integration.conftest import PROJECT, Cli, World, read_csv
+from tests.integration.conftest import PROJECT, Cli, World, instant, read_csv
+from tests.unit.test_battery_response import DEFAULTS, auctions, every, frequency
 
 DAY = "2024-10-27"
 KEYS = ("battery_response", "frequency_quality", "frequency_events", "frequency_histogram")
@@ -79,6 +84,9 @@ def test_command_prints_a_table_and_writes_a_file_a_service(stored: Cli) -> None
     files = sorted(path.name for path in (stored.folder / "here").glob("*.csv"))
     span = "20241025T2300Z_20241028T0000Z"
     assert files == [f"battery_{service}_{span}.csv" for service in ("dc", "dm", "dr")]
+    # 50 MW of dr for an hour, both ways, is more than 100 MWh after losses; dc and dm fit.
+    (note,) = [line for line in done.stdout.splitlines() if "takes a store" in line]
+    assert note.startswith("! dr: ") and "100.3 MWh" in note
     rows = read_csv(stored.folder / "here" / files[2])
     assert len(rows) == 98
     # Continuous: the second day begins where the first ended.
@@ -94,6 +102,26 @@ def test_command_draws_a_picture(stored: Cli) -> None:
     assert path.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.skipif(not HAS_MATPLOTLIB, reason="matplotlib is not installed")
+@pytest.mark.parametrize("missing", [range(2, 4), range(24)], ids=["a gap", "no sample at all"])
+def test_a_picture_of_a_range_with_gaps(missing: range) -> None:
+    window = Window(instant("2024-07-01T00:00:00Z"), instant("2024-07-01T06:00:00Z"))
+    samples = {t: hz for t, hz in every(15, window, 49.9).items() if t.hour not in missing}
+    assert drawn_by("dr", samples, window).startswith(b"\x89PNG")
+
+
+@pytest.mark.skipif(not HAS_MATPLOTLIB, reason="matplotlib is not installed")
+def test_a_picture_of_weeks_is_drawn_by_period_and_day() -> None:
+    window = parse_range("2024-10-20", "2024-10-31")
+    assert drawn_by("dc", every(60, window, 49.9), window).startswith(b"\x89PNG")
+
+
+def drawn_by(service: str, samples: dict[datetime, float], window: Window) -> bytes:
+    plan = battery_response.Plan.of(**(DEFAULTS | {"response_service": service}))
+    rows, run = battery_response.respond(frequency(samples), auctions(), window, plan)
+    return battery.drawn(plan, rows, run, window, "synthetic")
+
+
 @pytest.mark.skipif(HAS_MATPLOTLIB, reason="matplotlib is installed")
 def test_a_missing_library_is_one_sentence_with_the_install_command(stored: Cli) -> None:
     done = stored("battery", "--start", DAY)
@@ -105,14 +133,17 @@ def test_a_missing_library_is_one_sentence_with_the_install_command(stored: Cli)
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        ("--service dx", ["RESPONSE_SERVICE", "efr_wide"]),
+        ("--service dx", ["--service dx:", "efr_wide"]),
         ("--compare dc,dx", ["'dx'", "efr_narrow"]),
         ("--service dc --compare dr", ["--compare"]),
-        ("--power -5", ["BATTERY_POWER_MW"]),
-        ("--energy 0", ["BATTERY_ENERGY_MWH"]),
+        ("--compare ,", ["--compare names no service"]),
+        ("--power -5", ["--power -5: it must be a number above 0"]),
+        ("--energy 0", ["--energy 0: it must be a number above 0"]),
         ("--direction up", ["low, high, both"]),
         ("--recovery often", ["none, target, next"]),
         ("--end 2024-10-28T00:15:00Z", ["settlement periods"]),
+        ("--end 2024-10-26", ["reversed or empty"]),
+        ("--start 27.10.2024", ["write it as 2024-10-27"]),
     ],
 )
 def test_wrong_calls_are_one_sentence(stored: Cli, call: str, words: list[str]) -> None:

@@ -266,7 +266,7 @@ GOOD = "1;SELL;2024-07-01T10:00:00Z;2024-07-01T11:00:00Z;2024-06-30T12:00:00.250
 BAD_TRADES = {
     GOOD.replace("50.00", "54,20").replace("1;", "2;", 1): "54,20",
     GOOD.replace(";MW", ";GW").replace("1;", "3;", 1): "'GW' is not MW or MWH",
-    GOOD: "TradeId 1 is listed twice, first in line 3",
+    GOOD: "TradeId 1 is listed twice, first in line 3: it counts once",
     GOOD.replace("SELL", "HOLD").replace("1;", "4;", 1): "'HOLD' is not SELL or BUY",
     GOOD.replace("EUR", "GBP").replace("1;", "5;", 1): "'GBP' is not EUR",
     GOOD.replace("10:00:00Z", "10:07:00Z").replace("1;", "6;", 1): "not on a quarter hour",
@@ -351,7 +351,7 @@ def test_imbalance_prices_are_read_as_germans_write_them(tmp_path: Path, folder:
     rows = {
         "01.07.2024;UTC;23:45;00:00;AEP;Schaetzung;EUR/MWh;1.234,50;0": "",
         "01.07.2024;CEST;02:00;02:15;AEP;Schaetzung;EUR/MWh;-7;2": "",
-        "01.07.2024;UTC;10:00;10:15;AEP;Schaetzung;EUR/MWh;54.20;0": "with a decimal point",
+        "01.07.2024;UTC;10:00;10:15;AEP;Schaetzung;EUR/MWh;54.20;0": "has a decimal point where this file has commas",
         "01.07.2024;UTC;10:00;10:15;AEP;Schaetzung;ct/kWh;5,42;0": "'ct/kWh' is not EUR/MWh",
         "01.07.2024;GMT;10:00;10:15;AEP;Schaetzung;EUR/MWh;5,42;0": "'GMT' is not UTC",
         "01.07.2024;UTC;10:00;10:30;AEP;Schaetzung;EUR/MWh;5,42;0": "not a quarter hour after",

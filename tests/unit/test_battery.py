@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from domain.battery import (
+    STRATEGIES,
     Battery,
     Periods,
     Recovery,
@@ -129,10 +130,48 @@ class HalfHours(unittest.TestCase):
     def test_held_until_the_next(self) -> None:
         self.assertAlmostEqual(self.mean(1800)[0], 0.833333, delta=1e-6)
 
+    def test_what_is_covered_may_mislead(self) -> None:
+        # 10 MW for 15 minutes, then nothing; of the first half the samples of 7.5 minutes are missing.
+        times = [*range(450, 1800, 15)]
+        power = [10.0 if second < 900 else 0.0 for second in times]
+        found = by_period(simulate(times, power, [0, 1800], self.LARGE, hold_s=15))
+        self.assertAlmostEqual(found.delivered_mw[0], 10 / 3, delta=1e-6)
+        self.assertAlmostEqual(found.coverage[0], 0.75, delta=1e-12)
+
+    def test_the_order_of_averaging_and_of_the_curve_matters(self) -> None:
+        asked = response_mw([49.8, 50.2], "dr", 1.0)
+        found = by_period(simulate([0, 900], asked, [0, 1800], self.LARGE, hold_s=900))
+        energies = (found.discharge_mwh[0], found.charge_mwh[0], found.delivered_mw[0])
+        for value, right in zip(energies, (0.25, 0.25, 0.0), strict=True):
+            self.assertAlmostEqual(value, right, delta=1e-12)
+
+    def recorded(self) -> list[float]:
+        with RECORDED.open(encoding="utf-8") as file:
+            return [float(row["f_hz"]) for row in csv.DictReader(file)]
+
+    @unittest.skipUnless(RECORDED.exists(), "the recorded hour is not here")
+    def test_the_recorded_hour_every_15_s_and_from_its_mean_frequency(self) -> None:
+        hertz = self.recorded()
+        expected = {  # mean share of both half hours: every 15th sample, and the wrong way
+            "dc": ((0.011681, 0.009097), (0.009731, 0.007849)),
+            "dm": ((0.096085, 0.043313), (0.021179, 0.017083)),
+            "dr": ((0.233532, 0.181943), (0.194615, 0.156976)),
+        }
+        halves = [float(np.mean(hertz[:1800])), float(np.mean(hertz[1800:]))]
+        for service, (sparse, wrong) in expected.items():
+            asked = response_mw(hertz[::15], service, 1.0)
+            run = simulate(range(0, 3600, 15), asked, [0, 1800, 3600], self.LARGE, hold_s=15)
+            of_mean = response_mw(halves, service, 1.0)
+            for half in (0, 1):
+                with self.subTest(service=service, half=half):
+                    found = by_period(run).delivered_mw[half]
+                    self.assertAlmostEqual(found, sparse[half], delta=6e-7)
+                    # A mean has more digits than the 1e-6 Hz to which the curve rounds.
+                    self.assertAlmostEqual(of_mean[half], wrong[half], delta=5e-6)
+
     @unittest.skipUnless(RECORDED.exists(), "the recorded hour is not here")
     def test_the_recorded_hour(self) -> None:
-        with RECORDED.open(encoding="utf-8") as file:
-            hertz = [float(row["f_hz"]) for row in csv.DictReader(file)]
+        hertz = self.recorded()
         expected = {  # mean share, low MWh, high MWh of both half hours
             "dc": ((0.011891, 0.009110), (0.006633, 0.004954), (0.000688, 0.000399)),
             "dm": ((0.098034, 0.044207), (0.050514, 0.022972), (0.001497, 0.000869)),
@@ -301,29 +340,25 @@ class Refusals(unittest.TestCase):
 class AgainstTheLoop(unittest.TestCase):
     """Random requests through small stores, which hit their limits all the time."""
 
-    def check(self, seed: int) -> None:
-        rng = random.Random(seed)
-        battery = Battery(
-            rng.uniform(0, 30),
-            rng.uniform(0, 30),
-            rng.uniform(0.5, 60),
-            rng.uniform(0.5, 1),
-            rng.uniform(0.5, 1),
-            rng.uniform(0, 0.3),
-            rng.uniform(0.7, 1),
+    def check(
+        self,
+        battery: Battery,
+        start: float,
+        samples: list[tuple[int, float]],
+        strategy: str,
+        target: float,
+        deadband: float,
+        most_mwh: float,
+    ) -> None:
+        """``samples`` are (seconds to the next, MW); ``start`` and ``target`` shares of what is usable."""
+        usable = battery.soc_max - battery.soc_min
+        soc, aim = (
+            min(battery.soc_min + share * usable, battery.soc_max) for share in (start, target)
         )
-        soc = rng.uniform(battery.soc_min, battery.soc_max)
-        times, clock = [], 0.0
-        while clock < 4 * 1800:
-            times.append(clock)
-            clock += rng.choice([1, 15, 15, 15, 60, 300])
-        asked = [rng.choice([0, 1, 1]) * rng.uniform(-40, 40) for _ in times]
-        recovery = Recovery(
-            rng.choice(["none", "target", "next"]),
-            rng.uniform(battery.soc_min, battery.soc_max),
-            rng.uniform(0, 0.1),
-            rng.uniform(0, 10),
-        )
+        steps = [seconds for seconds, _ in samples]
+        times = [float(sum(steps[:n])) for n in range(len(steps))]
+        asked = [power for _, power in samples]
+        recovery = Recovery(strategy, aim, deadband, most_mwh)
         edges = [n * 1800.0 for n in range(5)]
         run = simulate(times, asked, edges, battery, soc_start=soc, hold_s=60, recovery=recovery)
         figures = by_period(run)
@@ -359,17 +394,59 @@ class AgainstTheLoop(unittest.TestCase):
 
     def test_many_batteries(self) -> None:
         for seed in range(60):
+            rng = random.Random(seed)
+            battery = Battery(
+                rng.uniform(0, 30),
+                rng.uniform(0, 30),
+                rng.uniform(0.5, 60),
+                rng.uniform(0.5, 1),
+                rng.uniform(0.5, 1),
+                rng.uniform(0, 0.3),
+                rng.uniform(0.7, 1),
+            )
+            samples = [
+                (rng.choice([1, 15, 15, 15, 60, 300]), rng.choice([0, 1, 1]) * rng.uniform(-40, 40))
+                for _ in range(150)
+            ]
             with self.subTest(seed=seed):
-                self.check(seed)
+                self.check(
+                    battery,
+                    rng.random(),
+                    samples,
+                    rng.choice(STRATEGIES),
+                    rng.random(),
+                    rng.uniform(0, 0.1),
+                    rng.uniform(0, 10),
+                )
 
     @unittest.skipUnless(importlib.util.find_spec("hypothesis"), "hypothesis is not installed")
     def test_any_battery(self) -> None:
         from hypothesis import given, settings
         from hypothesis import strategies as st
 
-        settings(max_examples=25, deadline=None, database=None)(
-            given(st.integers(0, 2**32))(self.check)
-        )()
+        share, efficiency = st.floats(0, 1), st.floats(0.5, 1)
+        batteries = st.builds(
+            Battery,
+            st.floats(0, 30),
+            st.floats(0, 30),
+            st.floats(0.5, 60),
+            efficiency,
+            efficiency,
+            st.floats(0, 0.3),
+            st.floats(0.7, 1),
+        )
+        powers = st.floats(-40, 40) | st.sampled_from([0.0, 30.0, -30.0])
+        samples = st.lists(st.tuples(st.sampled_from([1, 15, 60, 300, 1800]), powers), max_size=40)
+        anything = given(
+            batteries,
+            share,
+            samples,
+            st.sampled_from(STRATEGIES),
+            share,
+            st.floats(0, 0.1),
+            st.floats(0, 10),
+        )
+        settings(max_examples=50, deadline=None, database=None)(anything(self.check))()
 
 
 if __name__ == "__main__":

@@ -396,6 +396,7 @@ def made_up(table: Table, window: Window) -> pd.DataFrame:
             "float": 49.9 if column.unit == "Hz" else 1.0,
             "int": 1,
             "text": "contract" if column.name == "kind" else "x",
+            "decimal": "1.00",
         }[column.dtype]
         made[column.spelling] = calendar.get(column.name, values)
     frame = pd.DataFrame({name: pd.Series(v, index=stamps.index) for name, v in made.items()})
@@ -432,9 +433,10 @@ class EveryProduct(unittest.TestCase):
 
     def test_what_is_computed_fits_the_declared_table(self) -> None:
         for product in PRODUCTS:
-            for day in (SHORT, LONG):
-                window = day_window(day)
-                inputs = [made_up(TABLES[key], window) for key in product.inputs]
+            for day in (SHORT, date(2024, 10, 31) if product.monthly else LONG):
+                clock = product.clock({s.key: s.default for s in product.settings})
+                window = product.span(day, clock)
+                inputs = [made_up(TABLES[key], window) for key in product.frames]
                 frame = product.compute(*inputs, window=window, **defaults(product))
                 with self.subTest(product=product.key, day=day):
                     self.assertEqual(set(frame.columns), set(product.table.names))

@@ -7,18 +7,19 @@ from utils import PROJECT
 
 
 class Reference(unittest.TestCase):
-    """README tables and config.env are generated; edits by hand would drift."""
+    """Tables of pages and config.env are generated; edits by hand would drift."""
 
-    def test_readme_tables_are_those_of_the_code(self) -> None:
-        text = (PROJECT / "README.md").read_text(encoding="utf-8")
-        self.assertEqual(reference.filled(text), text, "run: python reference.py")
+    def test_tables_are_those_of_the_code(self) -> None:
+        for page in reference.PAGES:
+            text = (PROJECT / page).read_text(encoding="utf-8")
+            self.assertEqual(reference.filled(text), text, "run: python reference.py")
 
     def test_config_env_holds_every_setting_with_its_default(self) -> None:
         text = (PROJECT / "config.env").read_text(encoding="utf-8")
         self.assertEqual(reference.config_env(), text, "run: python reference.py")
 
-    def test_readme_has_a_place_for_every_table(self) -> None:
-        text = (PROJECT / "README.md").read_text(encoding="utf-8")
+    def test_there_is_a_place_for_every_table(self) -> None:
+        text = "".join((PROJECT / page).read_text(encoding="utf-8") for page in reference.PAGES)
         for name in reference.TABLES:
             self.assertIn(f"<!-- {name} -->", text)
 
