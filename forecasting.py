@@ -437,7 +437,7 @@ def predict(
     hourly = frame[(frame["lead_hours"] % 1 == 0) & (frame["lead_hours"] < 24)]
     shown = ("model", "period_start", "forecast_mw", "p10_mw", "p50_mw", "p90_mw")
     rows = [
-        [f"{v:%Y-%m-%dT%H:%MZ}" if hasattr(v, "year") else v for v in row]
+        [None if v != v else f"{v:%Y-%m-%dT%H:%MZ}" if hasattr(v, "year") else v for v in row]
         for row in hourly[list(shown)].itertuples(index=False)
     ]
     title = f"Forecast of {one.name} ({kind}), issue {format_instant(moment)}"

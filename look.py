@@ -354,6 +354,9 @@ def say_what_was_written(folder: Path, store: SqlStore, days: list[date]) -> Non
     ]:
         rows = path.read_bytes().count(b"\n") - 1
         console.say(f"  {_shown(path)}  {rows} rows")
+    for path in sorted(folder.glob("*/invoices")):
+        pages = len(list(path.glob("*.html")))
+        console.say(f"  {_shown(path)}/  {pages} invoices as pages and as JSON")
     console.say(f"  {_shown(folder / store.location())}  open it with any SQLite browser")
     console.say("CSV files open in a spreadsheet; times are UTC, units stand in the column names.")
 

@@ -12,7 +12,6 @@ models need scikit-learn; they run on one thread, because the order in which thr
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -38,6 +37,8 @@ DAY_S = 86_400
 DIURNAL_DAYS = 7
 # A learned model needs this many issues to learn from.
 LEAST_ISSUES = 20
+# A tenth cannot be told from fewer.
+LEAST_RESIDUALS = 10
 INSTALL = "python3 run.py --install-deps forecast"
 
 
@@ -371,16 +372,14 @@ def _mean_before(values: Floats, edges: Ints, count: int) -> Floats:
 
 
 def _quantiles(residuals: Floats) -> Floats:
-    """Quantiles of each lead's residuals, of shape (leads, QUANTILES); NaN without any."""
+    """Quantiles of each lead's residuals, of shape (leads, QUANTILES); NaN where there are too few."""
     import numpy as np
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a lead without a residual
-        return (
-            np.nanquantile(residuals, QUANTILES, axis=0).T
-            if len(residuals)
-            else np.full((residuals.shape[1], len(QUANTILES)), np.nan)
-        )
+    enough = (~np.isnan(residuals)).sum(axis=0) >= LEAST_RESIDUALS
+    found = np.full((residuals.shape[1], len(QUANTILES)), np.nan)
+    if enough.any():
+        found[enough] = np.nanquantile(residuals[:, enough], QUANTILES, axis=0).T
+    return found
 
 
 class _Ridge:
