@@ -198,13 +198,10 @@ def run_plans(
 
 def _conformed(rows: pd.DataFrame, window: Window) -> pd.DataFrame:
     from domain.tables import conform
-    from process_data import DECIMALS
+    from process_data import rounded
     from products.battery_response import PRODUCT
 
-    frame = conform(PRODUCT.table, rows, str(window)).frame
-    floats = [column.name for column in PRODUCT.table.columns if column.dtype == "float"]
-    frame[floats] = frame[floats].round(DECIMALS) + 0.0
-    return frame
+    return rounded(PRODUCT.table, conform(PRODUCT.table, rows, str(window)).frame)
 
 
 _HEADER = (
@@ -298,14 +295,14 @@ def _moment(seconds: Any) -> Any:
     return (np.asarray(seconds, dtype=np.float64) * 1e6).astype("datetime64[us]")
 
 
-def _stairs(run: Simulation, values: Any) -> tuple[Any, Any]:
-    """Corners of a line that holds over each piece and breaks where a gap follows."""
+def _corners(run: Simulation, first: Any, last: Any) -> tuple[Any, Any]:
+    """Corners of a line with a first and a last value a piece, which breaks where a gap follows."""
     import numpy as np
 
     until = run.start_s + run.seconds
     gap = np.append(run.start_s[1:] > until[:-1], False)
     corners = np.column_stack([run.start_s, until, until]).ravel()
-    heights = np.column_stack([values, values, np.where(gap, np.nan, values)]).ravel()
+    heights = np.column_stack([first, last, np.where(gap, np.nan, last)]).ravel()
     return _moment(corners), heights
 
 
@@ -322,7 +319,8 @@ def _by_period(rows: pd.DataFrame, name: str) -> tuple[Any, Any]:
 def _draw_power(axes: Any, rows: pd.DataFrame, run: Simulation, *, by_sample: bool) -> None:
     for name, width in (("requested", 1.6), ("delivered", 0.8)):
         if by_sample:
-            x, y = _stairs(run, run.requested_mw if name == "requested" else run.delivered_mw)
+            held = run.requested_mw if name == "requested" else run.delivered_mw
+            x, y = _corners(run, held, held)
         else:
             x, y = _by_period(rows, f"{name}_mw")
         label = name if name == "requested" else "delivered, recovery included"
@@ -340,11 +338,8 @@ def _draw_charge(
     energy = plan.battery.energy_mwh
     if by_sample and run.seconds.size:
         before = np.append(run.first_mwh[0], run.stored_mwh[:-1])
-        until = run.start_s + run.seconds
-        gap = np.append(run.start_s[1:] > until[:-1], False)
-        x = np.column_stack([run.start_s, until, until]).ravel()
-        y = np.column_stack([before, run.stored_mwh, np.where(gap, np.nan, run.stored_mwh)]).ravel()
-        axes.plot(_moment(x), 100 * y / energy, color=_INK["stored"], linewidth=1, label="stored")
+        x, y = _corners(run, before, run.stored_mwh)
+        axes.plot(x, 100 * y / energy, color=_INK["stored"], linewidth=1, label="stored")
     else:
         known = rows["coverage"] > 0
         x, low = _by_period(rows.assign(soc_min=rows["soc_min"].where(known)), "soc_min")

@@ -416,6 +416,7 @@ def predict(
     to: To = None,
 ) -> int:
     """Forecast a series from what is known now, or was known at an issue time; writes a CSV."""
+    from process_data import rounded
     from products.generation_forecast import PRODUCT, forecasts_of
     from storage import open_store
     from stores.files import csv_bytes
@@ -430,8 +431,7 @@ def predict(
         past = _past_or_refuse(store, one, moment, train_days)
         frame = forecasts_of(one.name, past, fit(past, leads, names), names)
         kind = store.origin or "empty"
-    floats = [c.name for c in PRODUCT.table.columns if c.dtype == "float"]
-    frame[floats] = frame[floats].round(9) + 0.0
+    frame = rounded(PRODUCT.table, frame)
     path = to or settings["OUTPUT_DIR"] / f"forecast_{_slug(one.name)}.csv"
     _write(path, csv_bytes(PRODUCT.table, frame), None if to else kind)
     hourly = frame[(frame["lead_hours"] % 1 == 0) & (frame["lead_hours"] < 24)]

@@ -32,7 +32,7 @@ from domain.errors import SchemaError
 from domain.keys import find_all
 from domain.ledger import Entry, State
 from domain.settlement import LONDON, ONE_DAY, day_window, days_in, days_window, parse_range
-from domain.tables import conform
+from domain.tables import Table, conform
 from domain.windows import Window
 from products import PRODUCTS
 from products.product import WINDOW, Product
@@ -319,8 +319,12 @@ def _compute(
             + (f"undeclared columns {', '.join(rows.unknown)}" if rows.unknown else "a key twice")
             + "; nothing of it was stored."
         )
-    frame = rows.frame
-    floats = [column.name for column in product.table.columns if column.dtype == "float"]
+    return rounded(product.table, rows.frame)
+
+
+def rounded(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with its floats as they are stored and published, without a negative zero."""
+    floats = [column.name for column in table.columns if column.dtype == "float"]
     frame[floats] = frame[floats].round(DECIMALS) + 0.0
     return frame
 

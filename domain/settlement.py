@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 LONDON = ZoneInfo("Europe/London")
 PERIOD = timedelta(minutes=30)
+QUARTER, QUARTER_H = timedelta(minutes=15), 0.25
 ONE_DAY = timedelta(days=1)
 
 
@@ -110,6 +111,20 @@ def period_grid(window: Window) -> pd.DataFrame:
         name="period_start",
     )
     return pd.DataFrame({"period_start": starts, **settlement_columns(starts)})
+
+
+def quarter_hours(window: Window) -> pd.DatetimeIndex:
+    """The starts (UTC) of the quarter hours of a window that begins on one."""
+    import pandas as pd
+
+    return pd.date_range(window.start, window.end, freq="15min", inclusive="left", unit="us")
+
+
+def local_dates(times: pd.Series[pd.Timestamp], clock: tzinfo) -> pd.Series:
+    """The day of the clock (midnight, no zone) that each UTC time lies in."""
+    wall = times.dt.tz_convert(clock).dt.tz_localize(None)
+    days: pd.Series = wall.dt.normalize().astype("datetime64[s]")
+    return days
 
 
 def settlement_columns(times: pd.Series[pd.Timestamp]) -> dict[str, pd.Series]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from domain.settlement import QUARTER, QUARTER_H, quarter_hours
 from domain.tables import Column, Table
 from domain.windows import Window
 from products.best_of_infeed import DELIVERY_DAY, members, newest_version
@@ -18,8 +19,6 @@ from products.product import Product
 if TYPE_CHECKING:
     import pandas as pd
 
-QUARTER = timedelta(minutes=15)
-QUARTER_H = 0.25
 LATEST, TRADEABLE = "latest", "tradeable"
 # How long before delivery a version must be there.
 GATES = {LATEST: timedelta(0), TRADEABLE: QUARTER}
@@ -33,9 +32,8 @@ def compute(
     Assets are those of the newest contract snapshot not later than the quarter hour. Where no
     version is known in time, power, energy and version are empty. Infeed is positive.
     """
-    import pandas as pd
 
-    starts = pd.date_range(window.start, window.end, freq="15min", inclusive="left", unit="us")
+    starts = quarter_hours(window)
     key = ["asset_id", "period_start"]
     frame = members(vpp_assets, starts)[key]
     for kind, before in GATES.items():

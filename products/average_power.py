@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from domain.integration import integrate
 from domain.response import response_mw
-from domain.settlement import period_grid
+from domain.settlement import day_window, days_in, period_grid
 from domain.tables import Column, Table
 from domain.windows import Window
 from products.battery_power import RESPONSE_SETTINGS, SERVICE_COLUMN, plausible
@@ -32,9 +33,9 @@ def compute(
     """
     samples = plausible(frequency)
     periods = period_grid(window)
-    edges = [*_seconds(periods["period_start"]), window.end.timestamp()]
+    edges = [*seconds_of(periods["period_start"]), window.end.timestamp()]
     held = integrate(
-        _seconds(samples["measurement_time"]),
+        seconds_of(samples["measurement_time"]),
         response_mw(samples["frequency_hz"], response_service, battery_power_mw),
         edges,
         hold_s=HOLD.total_seconds(),
@@ -52,7 +53,18 @@ def compute(
     )
 
 
-def _seconds(times: pd.Series) -> pd.Series:
+def samples_by_day(
+    frequency: pd.DataFrame, window: Window
+) -> Iterator[tuple[Window, pd.DataFrame]]:
+    """Each settlement day of the window with its samples and those that hold into it."""
+    times = frequency["measurement_time"]
+    for day in days_in(window):
+        span = day_window(day)
+        yield span, frequency[(times >= span.start - HOLD) & (times < span.end)]
+
+
+def seconds_of(times: pd.Series) -> pd.Series:
+    """UTC times as seconds since 1970."""
     return times.astype("int64") / 1e6
 
 

@@ -23,10 +23,10 @@ from domain.battery import (
     simulate,
 )
 from domain.response import DIRECTIONS, response_mw, service
-from domain.settlement import day_window, days_in, efa_columns, period_grid
+from domain.settlement import efa_columns, period_grid
 from domain.tables import Column, Table
 from domain.windows import Window
-from products.average_power import HOLD
+from products.average_power import HOLD, samples_by_day, seconds_of
 from products.battery_power import RESPONSE_SETTINGS, SERVICE_COLUMN, plausible
 from products.product import Product
 from utils import Setting, choice, number
@@ -246,12 +246,10 @@ def compute(
         battery_soc_target=battery_soc_target,
         battery_soc_deadband=battery_soc_deadband,
     )
-    times = frequency["measurement_time"]
-    frames = []
-    for day in days_in(window):
-        span = day_window(day)
-        near = frequency[(times >= span.start - HOLD) & (times < span.end)]
-        frames.append(respond(near, response_auctions, span, plan)[0])
+    frames = [
+        respond(near, response_auctions, span, plan)[0]
+        for span, near in samples_by_day(frequency, window)
+    ]
     return pd.concat(frames, ignore_index=True)
 
 
@@ -268,9 +266,9 @@ def respond(
     efa = efa_columns(starts)
     asked = response_mw(samples["frequency_hz"], plan.service, plan.power_mw, plan.direction)
     run = simulate(
-        samples["measurement_time"].astype("int64") / 1e6,
+        seconds_of(samples["measurement_time"]),
         asked,
-        [*(starts.astype("int64") / 1e6), window.end.timestamp()],
+        [*seconds_of(starts), window.end.timestamp()],
         plan.battery,
         soc_start=plan.soc_start,
         hold_s=HOLD.total_seconds(),

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from domain.integration import integrate
+from domain.settlement import QUARTER, QUARTER_H, quarter_hours
 from domain.tables import Column, Table
 from domain.windows import Window
 from products.product import Product
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-QUARTER_S = 900
+QUARTER_US = QUARTER // timedelta(microseconds=1)
 FINAL, LIVE, FORECAST, MISSING = "final", "live", "forecast", "missing"
 
 DELIVERY_DAY = Setting(
@@ -70,7 +71,7 @@ def compute(
     import numpy as np
     import pandas as pd
 
-    starts = pd.date_range(window.start, window.end, freq="15min", inclusive="left", unit="us")
+    starts = quarter_hours(window)
     frame = members(vpp_assets, starts)
 
     def power(rows: pd.DataFrame, whose: str) -> Floats:
@@ -90,7 +91,7 @@ def compute(
             "asset_id": frame["asset_id"],
             "period_start": frame["period_start"],
             "power_kw": best,
-            "energy_mwh": best / 1000 * (QUARTER_S / 3600),
+            "energy_mwh": best / 1000 * QUARTER_H,
             "source": np.select(known, [FINAL, LIVE, FORECAST], MISSING),
             "redispatched": flagged.astype("int64"),
             "live_coverage": coverage,
@@ -100,24 +101,28 @@ def compute(
 
 def members(assets: pd.DataFrame, starts: pd.DatetimeIndex) -> pd.DataFrame:
     """Asset, metering point and quarter hour, in order, for all that the newest contracts then name."""
-    import pandas as pd
-
     contracts = assets.loc[
         assets["kind"] == "contract", ["asset_id", "snapshot_at", "metering_point_id"]
     ]
     one_each = contracts.drop_duplicates(["asset_id", "snapshot_at"], keep="last")
-    snapshots = contracts[["snapshot_at"]].drop_duplicates().sort_values("snapshot_at")
-    quarters = pd.merge_asof(
-        pd.DataFrame({"period_start": starts}),
-        snapshots,
-        left_on="period_start",
-        right_on="snapshot_at",
-    )
+    quarters = newest_snapshots(contracts, starts)
     # The merge keeps this order, in which the quarter hours of an asset follow each other.
     ordered = one_each.sort_values(["asset_id", "snapshot_at"])
     return ordered.merge(quarters, on="snapshot_at")[
         ["asset_id", "metering_point_id", "period_start"]
     ]
+
+
+def newest_snapshots(contracts: pd.DataFrame, starts: pd.DatetimeIndex) -> pd.DataFrame:
+    """Of each quarter hour, in order, the newest snapshot of contracts not later than it."""
+    import pandas as pd
+
+    return pd.merge_asof(
+        pd.DataFrame({"period_start": starts}),
+        contracts[["snapshot_at"]].drop_duplicates().sort_values("snapshot_at"),
+        left_on="period_start",
+        right_on="snapshot_at",
+    )
 
 
 def newest_version(forecasts: pd.DataFrame, before: timedelta = timedelta(0)) -> pd.DataFrame:
@@ -138,7 +143,7 @@ def _live(
     import pandas as pd
 
     mean, coverage = np.full(len(frame), np.nan), np.zeros(len(frame))
-    edges = np.arange(len(starts) + 1) * float(QUARTER_S)
+    edges = np.arange(len(starts) + 1) * QUARTER.total_seconds()
     quarter = starts.get_indexer(pd.Index(frame["period_start"]))
     rows_of = frame.groupby("asset_id").indices
     # Seconds since the first quarter hour: small enough for a float to hold the milliseconds exactly.
@@ -171,7 +176,7 @@ def _flagged(flags: pd.DataFrame, frame: pd.DataFrame) -> npt.NDArray[np.bool_]:
     for point, begin, end in zip(active["metering_point_id"], *spans, strict=True):
         if point in rows_of:
             starts = begins[rows_of[point]]
-            found[rows_of[point]] |= (starts < end) & (starts + QUARTER_S * 1_000_000 > begin)
+            found[rows_of[point]] |= (starts < end) & (starts + QUARTER_US > begin)
     return found
 
 

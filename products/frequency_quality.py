@@ -19,14 +19,15 @@ from domain.quality import (
     judge,
     usable_pieces,
 )
-from domain.settlement import day_window, days_in, period_grid
+from domain.settlement import period_grid
 from domain.tables import Column, Table
 from domain.windows import Window
-from products.average_power import HOLD
+from products.average_power import HOLD, samples_by_day, seconds_of
 from products.product import Product
 from utils import Setting, whole_number
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 CADENCE = Setting(
@@ -46,11 +47,8 @@ def each_day(
     frequency: pd.DataFrame, window: Window, cadence_s: int
 ) -> Iterator[tuple[Window, Samples]]:
     """Each settlement day of the window with its samples and those that hold into it, judged."""
-    times = frequency["measurement_time"]
-    for day in days_in(window):
-        span = day_window(day)
-        near = frequency[(times >= span.start - HOLD) & (times < span.end)]
-        seconds = near["measurement_time"].astype("int64") / 1e6
+    for span, near in samples_by_day(frequency, window):
+        seconds = seconds_of(near["measurement_time"])
         yield span, judge(seconds, near["frequency_hz"], cadence_s)
 
 
@@ -74,7 +72,7 @@ def _of_day(span: Window, samples: Samples, cadence_s: int) -> pd.DataFrame:
 
     hold_s = HOLD.total_seconds()
     periods = period_grid(span)
-    edges = np.append(periods["period_start"].astype("int64") / 1e6, span.end.timestamp())
+    edges = np.append(seconds_of(periods["period_start"]), span.end.timestamp())
     held = usable_pieces(samples, edges, hold_s)
     off = deviation(held.value)
     covered = sum_between(held.seconds, held.bounds)
@@ -133,9 +131,6 @@ def _overlap(spans: list[tuple[float, float]], edges: np.ndarray) -> np.ndarray:
         total += np.clip(np.minimum(until, edges[1:]) - np.maximum(since, edges[:-1]), 0.0, None)
     return total
 
-
-if TYPE_CHECKING:
-    import numpy as np
 
 PRODUCT = Product(
     key="frequency_quality",

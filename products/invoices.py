@@ -14,7 +14,7 @@ from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from domain.settlement import day_window, days_in
+from domain.settlement import QUARTER, day_window, days_in
 from domain.tables import Column, Table
 from domain.windows import Window, format_instant
 from products.best_of_infeed import DELIVERY_DAY, FINAL, FORECAST, LIVE, MISSING
@@ -34,7 +34,6 @@ FEE_MODELS = {
 }
 NOT_BILLABLE, PROVISIONAL, WITHDRAWN = "not_billable", "provisional", "withdrawn"
 CENT = Decimal("0.01")
-QUARTER = timedelta(minutes=15)
 # Published figures have nine decimals, so in billionths they are whole numbers, which add up exactly.
 NANO = 10**9
 DIGITS = 60

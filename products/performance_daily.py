@@ -10,11 +10,18 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from domain.settlement import day_window, days_in
+from domain.settlement import QUARTER, QUARTER_H, day_window, days_in, local_dates, quarter_hours
 from domain.tables import Column, Table
 from domain.windows import Window
-from products.asset_forecast import LATEST, QUARTER, QUARTER_H
-from products.best_of_infeed import DELIVERY_DAY, FINAL, FORECAST, LIVE, MISSING
+from products.asset_forecast import LATEST
+from products.best_of_infeed import (
+    DELIVERY_DAY,
+    FINAL,
+    FORECAST,
+    LIVE,
+    MISSING,
+    newest_snapshots,
+)
 from products.product import Product
 
 if TYPE_CHECKING:
@@ -59,17 +66,19 @@ def compute(
     quarters = _quarters(
         best_of_infeed, vpp_assets, asset_forecast, trading, imbalance_cost, window=window
     )
-    quarters["delivery_date"] = _days(quarters, clock)
+    quarters["delivery_date"] = local_dates(quarters["period_start"], clock)
     assets = _sums(quarters)
     whole = _sums(quarters.assign(asset_id=PORTFOLIO))
     costs = portfolio_imbalance_cost
     of_sum = costs.assign(
         asset_id=PORTFOLIO,
-        delivery_date=_days(costs, clock),
+        delivery_date=local_dates(costs["period_start"], clock),
         imbalance_mwh=costs["imbalance_mwh"].where(costs["unknown_assets"] == 0),
     )
     whole[list(ERRORS)] = _errors(of_sum).reindex(whole.index)
-    prices = trading.assign(delivery_date=_days(trading, clock)).groupby("delivery_date")
+    prices = trading.assign(delivery_date=local_dates(trading["period_start"], clock)).groupby(
+        "delivery_date"
+    )
     vwap = prices["public_vwap_eur_per_mwh"]
     market = pd.DataFrame(
         {"vwap_quarter_hours": vwap.count(), "vwap_sum_eur_per_mwh": vwap.sum(min_count=1)}
@@ -108,32 +117,24 @@ def _quarters(
         inside.merge(told, "left", key)
         .merge(priced, "left", "period_start")
         .merge(costs[[*key, "imbalance_mwh", "cost_eur"]], "left", key)
-        .assign(capacity_mw=lambda rows: _capacities(assets, rows))
+        .assign(capacity_mw=lambda rows: _capacities(assets, rows, window))
     )
 
 
-def _capacities(assets: pd.DataFrame, rows: pd.DataFrame) -> npt.NDArray[np.float64]:
+def _capacities(
+    assets: pd.DataFrame, rows: pd.DataFrame, window: Window
+) -> npt.NDArray[np.float64]:
     """Contracted capacity [MW] of each row's asset, in the newest snapshot not later than the row."""
-    import numpy as np
-
     contracts = assets[assets["kind"] == "contract"]
-    capacity = contracts.groupby(["snapshot_at", "asset_id"])["capacity_kw"].max()
-    snapshots = np.sort(contracts["snapshot_at"].unique())
-    newest = np.searchsorted(snapshots, rows["period_start"].to_numpy(), side="right") - 1
-    wanted = rows.assign(snapshot_at=snapshots[np.maximum(newest, 0)]) if len(snapshots) else rows
-    if not len(wanted):
-        return np.zeros(0)
-    found = wanted[["snapshot_at", "asset_id"]].merge(
-        capacity.reset_index(), "left", ["snapshot_at", "asset_id"]
+    of_snapshot = contracts.groupby(["snapshot_at", "asset_id"], as_index=False)[
+        "capacity_kw"
+    ].max()
+    found = (
+        rows[["asset_id", "period_start"]]
+        .merge(newest_snapshots(contracts, quarter_hours(window)), "left", "period_start")
+        .merge(of_snapshot, "left", ["snapshot_at", "asset_id"])
     )
     return found["capacity_kw"].to_numpy() / 1000
-
-
-def _days(rows: pd.DataFrame, clock: ZoneInfo) -> pd.Series:
-    """The delivery day of each row."""
-    local = rows["period_start"].dt.tz_convert(clock)
-    days: pd.Series = local.dt.tz_localize(None).dt.normalize().astype("datetime64[s]")
-    return days
 
 
 def _sums(quarters: pd.DataFrame) -> pd.DataFrame:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from domain.settlement import QUARTER_H
 from domain.tables import Column, Table
 from domain.windows import Window
-from products.asset_forecast import GATES, LATEST, QUARTER_H, TRADEABLE
+from products.asset_forecast import GATES, LATEST, TRADEABLE
 from products.best_of_infeed import DELIVERY_DAY
 from products.product import Product
 

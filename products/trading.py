@@ -9,10 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from domain.settlement import day_window, days_in
+from domain.settlement import QUARTER, QUARTER_H, day_window, days_in, quarter_hours
 from domain.tables import Column, Table
 from domain.windows import Window
-from products.asset_forecast import QUARTER, QUARTER_H
 from products.best_of_infeed import DELIVERY_DAY
 from products.product import Product
 from utils import Setting, choice
@@ -58,7 +57,7 @@ def compute(
     import numpy as np
     import pandas as pd
 
-    starts = pd.date_range(window.start, window.end, freq="15min", inclusive="left", unit="us")
+    starts = quarter_hours(window)
     count = len(starts)
     own = Shares(vpp_private_trades, starts, vpp_private_volume_unit)
     public = Shares(vpp_public_trades, starts, vpp_public_volume_unit)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
+from domain.settlement import local_dates
 from domain.tables import Column, Table
 from domain.windows import Window
 from products import trading
@@ -40,10 +42,9 @@ def compute(
         vpp_private_volume_unit=vpp_private_volume_unit,
         vpp_public_volume_unit=vpp_public_volume_unit,
     )
-    local = quarters["period_start"].dt.tz_convert(vpp_delivery_day)
     private_mwh = quarters["sell_mwh"] + quarters["buy_mwh"]
     quarters = quarters.assign(
-        delivery_date=local.dt.tz_localize(None).dt.normalize().astype("datetime64[s]"),
+        delivery_date=local_dates(quarters["period_start"], ZoneInfo(vpp_delivery_day)),
         private_eur=(quarters["private_vwap_eur_per_mwh"] * private_mwh),
         private_mwh=private_mwh,
         public_eur=quarters["public_vwap_eur_per_mwh"] * quarters["public_mwh"],

@@ -17,10 +17,10 @@ from typing import Any, TypedDict
 
 from domain.errors import SchemaError
 from domain.ledger import Events
+from domain.settlement import QUARTER
 from domain.tables import Column, Table
 from sources.dataset import Dataset, FileReading, Provider
 from sources.vpp_formats import (
-    QUARTER,
     Reject,
     Row,
     Rows,

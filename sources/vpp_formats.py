@@ -11,13 +11,12 @@ import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any, TypedDict
 
 from domain.errors import SchemaError
 from domain.tables import Table
 
-QUARTER = timedelta(minutes=15)
 # Epoch values below this are seconds, from here on milliseconds (1e11 s is the year 5138).
 MILLISECONDS_FROM = 1e11
 _FIRST_YEAR, _LAST_YEAR = 2000, 2100

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from domain.settlement import QUARTER
 from domain.tables import Column, Table
 from sources.vpp_files import IMPLAUSIBLE_TIMES_CAPACITY, Plants, from_files
-from sources.vpp_formats import QUARTER, Reject, Row, Rows, in_utc, quarter_hour, records
+from sources.vpp_formats import Reject, Row, Rows, in_utc, quarter_hour, records
 
 SELL, BUY = "SELL", "BUY"
 MW, MWH = "MW", "MWH"
