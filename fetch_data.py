@@ -423,11 +423,17 @@ def _note_failure(
         log.error("%s %s: %s", part.key, window, trouble)
     part.given_up += isinstance(trouble, GivenUp)
     said = str(trouble)
-    with store.transaction():
-        for day in days_in(window):
-            entry = failed(part.dataset.key, part.scope, day, part.entries.get(day), now, said)
+    entries = [
+        failed(part.dataset.key, part.scope, day, part.entries.get(day), now, said)
+        for day in days_in(window)
+    ]
+
+    def record() -> None:
+        for entry in entries:
             store.record(entry)
-            part.entries[day] = entry
+
+    store.atomically(record)
+    part.entries.update({entry.day: entry for entry in entries})
 
 
 def holes(part: Fetched, now: datetime) -> list[tuple[date, State]]:

@@ -19,6 +19,7 @@ except ModuleNotFoundError:
 
 import battery
 import console
+import copying
 import forecasting
 import invoicing
 import look
@@ -368,6 +369,7 @@ def bench(
 
 app.add_typer(look.app)
 app.add_typer(battery.app)
+app.add_typer(copying.app)
 app.add_typer(forecasting.app, name="forecast")
 app.add_typer(invoicing.app, name="invoice")
 

@@ -26,7 +26,8 @@ from sources.dataset import Answer, Dataset, FileReading
 from sources.vpp_files import ASSETS, Plants, plants
 from sources.vpp_formats import Reject, Rows
 from storage import write_files
-from stores.sql import InputFile, SqlStore
+from stores.ledger import InputFile
+from stores.sql import SqlStore
 from utils import log
 
 # Enough to make transactions rare, few enough to keep a batch small in memory.

@@ -39,7 +39,10 @@ class Need(NamedTuple):
 
 
 NEEDS = (
-    Need("test", frozenset({"--all", "--nightly"}), "dev"),
+    *(
+        Need("test", frozenset({"--all", "--nightly"}), extra)
+        for extra in ("dev", "postgres", "plot", "forecast")
+    ),
     Need("battery", frozenset(), "plot"),
     Need(
         "forecast",
@@ -108,7 +111,23 @@ def extras_for(args: list[str]) -> list[str]:
     """
     given = set(args)
     fits = (n for n in NEEDS if n.command in given and (not n.options or n.options & given))
-    return list(dict.fromkeys(need.extra for need in fits))
+    extras = [need.extra for need in fits]
+    if any("postgresql://" in text for text in (store_url(), *args)):
+        extras.append("postgres")
+    return list(dict.fromkeys(extras))
+
+
+def store_url() -> str:
+    """STORE_URL as main.py will see it, as far as it differs from the default."""
+    url, path = "", ROOT / "config.local.env"
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    for line in text.splitlines():
+        name, _, value = line.partition("=")
+        if (
+            name.split()[-1:] == ["STORE_URL"] and "#" not in name
+        ):  # an `export` may stand before it
+            url = value
+    return os.environ.get("STORE_URL", url)
 
 
 def wanted(extras: list[str]) -> dict[str, str]:

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta, tzinfo
 from functools import cache
@@ -25,20 +26,37 @@ from products import PRODUCTS
 from products.product import Product
 from sources import DATASETS, PROVIDERS
 from sources.dataset import Answer, Dataset
-from stores.sql import LIVE, SYNTHETIC, InputFile, SqlStore
-from utils import PROJECT, Setting, folder, load_settings, write_whole
+from stores.ledger import InputFile
+from stores.sql import LIVE, SYNTHETIC, SqlStore
+from utils import PROJECT, Setting, folder, load_settings, without_password, write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 HOUR = timedelta(hours=1)
+POSTGRES = "postgresql://"
+# Stricter than the driver, which takes half of a password with an @ in it for the server's name.
+_POSTGRES_URL = re.compile(
+    POSTGRES + r"((?:[^%/?#@:\s]|%[0-9A-Fa-f]{2})*(:(?:[^%/?#@\s]|%[0-9A-Fa-f]{2})*)?@)?"
+    r"([\w.-]+|\[[0-9A-Fa-f:.]+\])?(:\d+)?/[^/?#@\s]+(\?[^#@\s]*)?"
+)
+# Tables of so many rows a day are kept in parts, where the database can do that.
+LARGE_ROWS_A_DAY = 2000
 
 
 def store_url(value: str) -> str:
     """A parser of ``STORE_URL``."""
-    if not value.startswith("sqlite:///") or value == "sqlite:///":
-        raise ValueError("it must look like sqlite:///output/gridledger.db")
+    if value.startswith(POSTGRES):
+        if not _POSTGRES_URL.fullmatch(value):
+            raise ValueError(
+                "it must look like postgresql://USER:PASSWORD@HOST:PORT/DATABASE, special characters "
+                "of user and password as %XX"
+            )
+    elif not value.startswith("sqlite:///") or value == "sqlite:///":
+        raise ValueError(
+            "it must look like sqlite:///output/gridledger.db or postgresql://USER@HOST/DATABASE"
+        )
     return value
 
 
@@ -48,7 +66,9 @@ SETTINGS = (
         "STORE_URL",
         "sqlite:///output/gridledger.db",
         store_url,
-        "Where rows, history and ledger are kept: sqlite:///FILE, relative to the project.",
+        "Where rows, history and ledger are kept: sqlite:///FILE, relative to the project, or "
+        "postgresql://USER:PASSWORD@HOST:PORT/DATABASE.",
+        shown=without_password,
     ),
 )
 
@@ -68,10 +88,10 @@ def open_store(url: str | None = None, *, create: bool = True) -> SqlStore:
 
     With ``create=False`` a store that does not exist is an empty one in memory.
 
-    ``sqlite:///FILE`` (relative to the project), ``sqlite:////absolute/FILE`` or
-    ``sqlite:///:memory:``. Use it in a ``with`` block. Raises UsageError for a URL of another kind,
-    StoreMismatch for a file that is not ours or is newer than this program, StoreError where it
-    cannot be opened.
+    ``sqlite:///FILE`` (relative to the project), ``sqlite:////absolute/FILE``,
+    ``sqlite:///:memory:`` or ``postgresql://USER:PASSWORD@HOST:PORT/DATABASE``. Use it in a ``with``
+    block. Raises UsageError for a URL of another kind or one that the server refuses, StoreMismatch
+    for a store that is not ours or is newer than this program, StoreError where it cannot be opened.
     """
     from stores.sqlite import IN_MEMORY, SqliteStore
 
@@ -80,10 +100,33 @@ def open_store(url: str | None = None, *, create: bool = True) -> SqlStore:
         path = store_url(url).removeprefix("sqlite:///")
     except ValueError as problem:
         raise UsageError(f"STORE_URL={urlsplit(url).scheme}:… is not allowed: {problem}.") from None
+    if url.startswith(POSTGRES):
+        store = _open_postgres(url, create=create)
+        if store:
+            return store
+        path = IN_MEMORY
     file = Path(path) if path == IN_MEMORY else PROJECT / path
     if not create and not file.exists():
         file = Path(IN_MEMORY)
     return SqliteStore(url, file, tables())
+
+
+def _open_postgres(url: str, *, create: bool) -> SqlStore | None:
+    """The store there; None where there is none and none is to be made."""
+    from stores.postgres import PostgresStore
+
+    large = {d.table.name for d in DATASETS if d.rows_a_day >= LARGE_ROWS_A_DAY}
+    store = PostgresStore(url, tables(), large=large)
+    try:
+        if create:
+            store.prepare()
+    except BaseException:
+        store.close()
+        raise
+    if store.exists:
+        return store
+    store.close()
+    return None
 
 
 # --- write policy -----------------------------------------------------------------------------
@@ -97,10 +140,11 @@ def write_answer(
     Returns the entries and how many rows changed. Rows, history and entries stand or fall together.
     """
     days = days_in(window)
-    known = store.entries(dataset.key, days[0], days[-1])
     recorded: list[Entry] = []
 
     def entries(changed: pd.Series) -> list[Entry]:
+        recorded.clear()
+        known = store.entries(dataset.key, days[0], days[-1])
         before = _tallies(store, dataset, scope, days[0] - ONE_DAY)
         for day in days:
             span = day_window(day)
@@ -159,6 +203,7 @@ def write_files(
     recorded: list[Entry] = []
 
     def entries(changed: pd.Series) -> list[Entry]:
+        recorded.clear()
         dates = settlement_columns(changed)["settlement_date"] if len(changed) else pd.Series()
         counts = dates.value_counts()
         by_day = {pd.Timestamp(str(day)).date(): int(rows) for day, rows in counts.items()}
@@ -258,10 +303,11 @@ def write_product(
     ``inputs`` gives for each day the fingerprint of what it was computed from and the state that
     its inputs allow. Rows that the new computation no longer has go to history.
     """
-    known = store.entries(product.key, min(inputs), max(inputs))
     recorded: list[Entry] = []
 
     def entries(changed: pd.Series) -> list[Entry]:
+        recorded.clear()
+        known = store.entries(product.key, min(inputs), max(inputs))
         times = frame[product.table.time]
         for day, (fingerprint, state) in inputs.items():
             span = day_window(day, clock)

@@ -7,6 +7,7 @@ import json
 import logging
 import logging.handlers
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -42,6 +43,8 @@ class Setting:
     parse: Callable[[str], Any]
     comment: str
     secret: bool = False
+    #: how the value is told to people, where that differs from the value
+    shown: Callable[[str], str] = str
 
 
 class Settings(Mapping[str, Any]):
@@ -68,10 +71,11 @@ class Settings(Mapping[str, Any]):
             else str("" if value is None else value)
             for key, value in self._values.items()
         }
-        return {
-            key: "***" if text and self._declared[key].secret else text
-            for key, text in texts.items()
-        }
+        return {key: _told(self._declared[key], text) for key, text in texts.items()}
+
+
+def _told(setting: Setting, text: str) -> str:
+    return "***" if text and setting.secret else setting.shown(text)
 
 
 def load_settings(
@@ -104,7 +108,7 @@ def load_settings(
         try:
             values[setting.key] = setting.parse(text)
         except ValueError as problem:
-            shown = "(secret)" if setting.secret else repr(text)
+            shown = "(secret)" if setting.secret else repr(setting.shown(text))
             wrong.append(f"{setting.key}={shown} is not allowed: {problem}.")
     if wrong:
         raise SettingError(" ".join(wrong) + " Correct it in config.local.env or the environment.")
@@ -132,6 +136,16 @@ def url(value: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.netloc:
         raise ValueError("it must be an http or https address")
     return value.rstrip("/")
+
+
+def without_password(address: str) -> str:
+    """An address for people: whatever in it may be a password is starred out.
+
+    >>> without_password("postgresql://me:secret@host/db?sslpassword=more")
+    'postgresql://me:***@host/db?sslpassword=***'
+    """
+    starred = re.sub(r"(?s)(://[^:/@]*:|:).*@", r"\1***@", address)
+    return re.sub(r"(?i)(password=)[^&\s]*", r"\1***", starred)
 
 
 def number(low: float, high: float, unit: str) -> Callable[[str], float]:

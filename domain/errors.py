@@ -10,7 +10,8 @@
     |-- SchemaError              1  rows that do not fit their table, with column and sample
     `-- StoreError               1  the database or the disk refused
         |-- StoreMismatch        2  not ours, newer than this program, or of the other origin
-        `-- StoreBusy            1  locked by another program for longer than we wait
+        |-- StoreBusy            1  locked by another program for longer than we wait
+        `-- StoreLost            1  the connection to the database broke, and did not come back
 
 The number is the exit code of a command that ends with the error. Settings and locks have their own
 two errors in ``utils``, which knows nothing of electricity.
@@ -70,3 +71,7 @@ class StoreMismatch(StoreError):
 
 class StoreBusy(StoreError):
     """Another program kept the database locked for longer than we wait."""
+
+
+class StoreLost(StoreError):
+    """The connection to the database broke; its server rolled the transaction back."""

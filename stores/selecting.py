@@ -37,6 +37,13 @@ READ_AS = {
 }
 
 
+def no_values(dtype: str) -> Any:
+    """An empty Arrow array that fits a dtype."""
+    import pyarrow as pa
+
+    return pa.array([], READ_AS.get(dtype, STORED_AS[dtype])())
+
+
 def conditions(
     table: Table, window: Window | None, where: Mapping[str, Any] | None
 ) -> tuple[list[str], list[Any]]:
@@ -48,7 +55,7 @@ def conditions(
         parameters += [format_instant(window.start), format_instant(window.end)]
     for name, value in (where or {}).items():
         values = list(value) if isinstance(value, list | tuple | set) else [value]
-        parts.append(f"{quoted(name)} IN ({', '.join('?' * len(values))})")
+        parts.append(f"{quoted(name)} IN ({', '.join('?' * len(values)) or 'NULL'})")
         parameters += [as_stored(v) for v in values]
     return parts, parameters
 

@@ -8,20 +8,21 @@ transaction, so that after any crash the ledger says exactly what the tables hol
 from __future__ import annotations
 
 import contextlib
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from domain.errors import StoreMismatch
 from domain.keys import find
-from domain.ledger import Entry, State, Tally
+from domain.ledger import Entry, Tally
 from domain.settlement import parse_range
 from domain.tables import Column, Table, to_frame
-from domain.windows import Window, format_instant, parse_instant
-from stores.selecting import READ_AS, STORED_AS, check_columns, conditions, rows_known
-from stores.upsert import RETRIEVED, SUPERSEDED, Upsert, history_of, quoted
+from domain.windows import Window, parse_instant
+from stores.ledger import Ledger
+from stores.selecting import READ_AS, STORED_AS, check_columns, conditions, no_values, rows_known
+from stores.upsert import RETRIEVED, SUPERSEDED, Upsert, history_of, quoted, stored_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,22 +30,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 _NOTHING = "''"
 LIVE, SYNTHETIC = "live", "synthetic"
-
-_LEDGER_COLUMNS = (
-    "key", "scope", "day", "window_start", "window_end", "state", "rows", "expected", "coverage",
-    "version", "asked_at", "counted_at", "answers", "inputs", "published", "note",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class InputFile:
-    """A file that was read: its name below the folder, its hash, and how many rows it gave."""
-
-    name: str
-    sha256: str
-    size: int
-    modified_ns: int
-    rows: int
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -57,7 +43,7 @@ class Size:
     last: str | None
 
 
-class SqlStore(ABC):
+class SqlStore(Ledger):
     """A store of tables with history and a ledger; see the module's head.
 
     Open one with ``storage.open_store``; it is a context manager. One store object belongs to one
@@ -66,6 +52,7 @@ class SqlStore(ABC):
 
     #: how this database spells "equal, and NULL equals NULL"
     same: ClassVar[str]
+    joins_by_plan: ClassVar[bool] = False
     types: ClassVar[Mapping[str, str]]
 
     def __init__(self, url: str, tables: Mapping[str, Table]) -> None:
@@ -87,9 +74,41 @@ class SqlStore(ABC):
     def load(self, target: str, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
         """Insert many rows, none of which is there yet."""
 
+    def load_frame(self, target: str, table: Table, frame: pd.DataFrame, retrieved: str) -> None:
+        """Insert a frame's rows, none of which is there yet, all retrieved at one instant.
+
+        An empty instant says that the table has its own column for that.
+        """
+        names = (*table.names, RETRIEVED) if retrieved else table.names
+        self.load(target, names, stored_rows(table, frame, retrieved))
+
+    def discard(self, condition: str) -> None:
+        """Drop the rows ``i`` of the temporary table ``incoming`` that a condition holds for."""
+        self.execute(f"DELETE FROM incoming AS i WHERE {condition}")
+
+    def arrays(self, dtypes: Sequence[str], sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        """Run one query and return its columns as Arrow arrays that fit these dtypes."""
+        import pyarrow as pa
+
+        arrays = []
+        columns = self.columns(len(dtypes), sql, parameters)
+        for dtype, values in zip(dtypes, columns, strict=True):
+            array = pa.array(values, STORED_AS[dtype]())
+            arrays.append(array.cast(READ_AS[dtype]()) if dtype in READ_AS else array)
+        return arrays
+
     @abstractmethod
     def transaction(self) -> contextlib.AbstractContextManager[None]:
         """All or nothing; translates the database's errors into ours."""
+
+    def atomically(self, work: Callable[[], T]) -> T:
+        """Do work in one transaction; where a connection can be lost, again from the work's start."""
+        with self.transaction():
+            return work()
+
+    @abstractmethod
+    def reserve(self, table: Table) -> None:
+        """Keep other writers of the table out until the transaction ends."""
 
     @abstractmethod
     def lock(self, key: str) -> contextlib.AbstractContextManager[None]:
@@ -123,30 +142,30 @@ class SqlStore(ABC):
 
     def create_schema(self) -> None:
         """Make the tables that every store has (schema version 1)."""
-        self.execute("CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
+        text, number, real = (self.types[dtype] for dtype in ("text", "int", "float"))
+        self.execute(f"CREATE TABLE meta (name {text} PRIMARY KEY, value {text} NOT NULL)")
         self.execute(
-            "CREATE TABLE ledger (key TEXT NOT NULL, scope TEXT NOT NULL, day TEXT NOT NULL, "
-            "window_start TEXT NOT NULL, window_end TEXT NOT NULL, state TEXT NOT NULL, "
-            "rows INTEGER NOT NULL, expected INTEGER NOT NULL, coverage REAL NOT NULL, "
-            "version INTEGER NOT NULL, asked_at TEXT NOT NULL, counted_at TEXT NOT NULL, "
-            "answers INTEGER NOT NULL, inputs TEXT NOT NULL, published TEXT NOT NULL, "
-            "note TEXT NOT NULL, PRIMARY KEY (key, scope, day))" + self._table_options
+            f"CREATE TABLE ledger (key {text} NOT NULL, scope {text} NOT NULL, day {text} NOT NULL, "
+            f"window_start {text} NOT NULL, window_end {text} NOT NULL, state {text} NOT NULL, "
+            f"rows {number} NOT NULL, expected {number} NOT NULL, coverage {real} NOT NULL, "
+            f"version {number} NOT NULL, asked_at {text} NOT NULL, counted_at {text} NOT NULL, "
+            f"answers {number} NOT NULL, inputs {text} NOT NULL, published {text} NOT NULL, "
+            f"note {text} NOT NULL, PRIMARY KEY (key, scope, day)){self._table_options}"
         )
         self.execute(
-            "CREATE TABLE columns (table_name TEXT NOT NULL, position INTEGER NOT NULL, "
-            "column_name TEXT NOT NULL, dtype TEXT NOT NULL, unit TEXT NOT NULL, "
-            "description TEXT NOT NULL, in_key INTEGER NOT NULL, "
-            "PRIMARY KEY (table_name, position))" + self._table_options
-        )
-
-        self.execute(
-            "CREATE TABLE input_files (dataset TEXT NOT NULL, file TEXT NOT NULL, "
-            "sha256 TEXT NOT NULL, size INTEGER NOT NULL, modified_ns INTEGER NOT NULL, "
-            "rows INTEGER NOT NULL, PRIMARY KEY (dataset, file))" + self._table_options
+            f"CREATE TABLE columns (table_name {text} NOT NULL, position {number} NOT NULL, "
+            f"column_name {text} NOT NULL, dtype {text} NOT NULL, unit {text} NOT NULL, "
+            f"description {text} NOT NULL, in_key {number} NOT NULL, "
+            f"PRIMARY KEY (table_name, position)){self._table_options}"
         )
         self.execute(
-            "CREATE TABLE rejected_rows (dataset TEXT NOT NULL, file TEXT NOT NULL, line INTEGER, "
-            "reason TEXT NOT NULL, read_at TEXT NOT NULL)"
+            f"CREATE TABLE input_files (dataset {text} NOT NULL, file {text} NOT NULL, "
+            f"sha256 {text} NOT NULL, size {number} NOT NULL, modified_ns {number} NOT NULL, "
+            f"rows {number} NOT NULL, PRIMARY KEY (dataset, file)){self._table_options}"
+        )
+        self.execute(
+            f"CREATE TABLE rejected_rows (dataset {text} NOT NULL, file {text} NOT NULL, "
+            f"line {number}, reason {text} NOT NULL, read_at {text} NOT NULL)"
         )
 
     @property
@@ -158,10 +177,13 @@ class SqlStore(ABC):
     def claim_origin(self, synthetic: bool) -> None:
         """Mark the store as live or synthetic at its first row; StoreMismatch for the other kind."""
         wanted = SYNTHETIC if synthetic else LIVE
+        if not self.origin:  # another writer may be claiming it, too: who comes second waits here
+            self.execute(
+                "INSERT INTO meta (name, value) VALUES ('origin', ?) ON CONFLICT DO NOTHING",
+                (wanted,),
+            )
         origin = self.origin
-        if not origin:
-            self.execute("INSERT INTO meta (name, value) VALUES ('origin', ?)", (wanted,))
-        elif origin != wanted:
+        if origin != wanted:
             raise StoreMismatch(
                 f"{self.location()} holds {origin} data and the answer is {wanted}: the two are never "
                 "mixed. Point STORE_URL and OUTPUT_DIR at another place."
@@ -251,11 +273,13 @@ class SqlStore(ABC):
         A version that is newer than the stored one takes its place and the old one goes to history;
         one that is older goes to history itself. ``older`` are versions known to be superseded.
         Stored rows of ``replace`` that ``frame`` does not have go to history. ``entries`` is called
-        inside the transaction with the times of the changed rows.
+        inside the transaction with the times of the changed rows; again, where the connection was lost.
 
         Raises StoreError or StoreMismatch; then nothing of the call is stored.
         """
-        with self.transaction():
+
+        def work() -> int:
+            self.reserve(table)
             self.claim_origin(synthetic)
             self._ensure_table(table)
             rows = Upsert(self, table, known_at)
@@ -264,67 +288,32 @@ class SqlStore(ABC):
                 rows.put_older(older)
             for entry in entries(changed):
                 self.record(entry)
-        return len(changed)
+            return len(changed)
 
-    def record(self, entry: Entry) -> None:
-        """Write one ledger entry over the one that was there."""
-        self.execute(
-            f"INSERT INTO ledger ({', '.join(_LEDGER_COLUMNS)}) "
-            f"VALUES ({', '.join('?' * len(_LEDGER_COLUMNS))}) "
-            "ON CONFLICT (key, scope, day) DO UPDATE SET "
-            + ", ".join(f"{c} = excluded.{c}" for c in _LEDGER_COLUMNS[3:]),
-            (
-                entry.key, entry.scope, entry.day.isoformat(),
-                format_instant(entry.window.start), format_instant(entry.window.end),
-                str(entry.state), entry.rows, entry.expected, entry.coverage, entry.version,
-                format_instant(entry.asked_at), format_instant(entry.counted_at), entry.answers,
-                entry.inputs, entry.published, entry.note,
-            ),
-        )  # fmt: skip
+        return self.atomically(work)
 
-    def note_files(
+    def restore(
         self,
-        dataset: str,
-        files: Iterable[InputFile],
-        rejects: Mapping[str, Sequence[tuple[int | None, str]]],
-        known_at: datetime,
+        table: Table,
+        window: Window | None,
+        current: pd.DataFrame,
+        history: pd.DataFrame,
+        *,
+        synthetic: bool,
     ) -> None:
-        """Note files and, of those read anew, what was rejected (line, reason); inside a transaction."""
-        for file in files:
-            self.execute(
-                "INSERT INTO input_files (dataset, file, sha256, size, modified_ns, rows) "
-                "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (dataset, file) DO UPDATE SET "
-                "sha256 = excluded.sha256, size = excluded.size, "
-                "modified_ns = excluded.modified_ns, rows = excluded.rows",
-                (dataset, file.name, file.sha256, file.size, file.modified_ns, file.rows),
-            )
-        for name, found in rejects.items():
-            self.execute(
-                "DELETE FROM rejected_rows WHERE dataset = ? AND file = ?", (dataset, name)
-            )
-            for line, reason in found:
-                self.execute(
-                    "INSERT INTO rejected_rows (dataset, file, line, reason, read_at) "
-                    "VALUES (?, ?, ?, ?, ?)",
-                    (dataset, name, line, reason, format_instant(known_at)),
-                )
+        """Make rows and history of the window exactly these, which another store has, at once."""
 
-    def input_files(self, dataset: str) -> dict[str, InputFile]:
-        """The files that were read for a dataset, by name."""
-        found = self.execute(
-            "SELECT file, sha256, size, modified_ns, rows FROM input_files WHERE dataset = ?",
-            (dataset,),
-        )
-        return {row[0]: InputFile(*row) for row in found}
+        def work() -> None:
+            self.reserve(table)
+            self.claim_origin(synthetic)
+            self._ensure_table(table)
+            parts, parameters = conditions(table, window, None)
+            where = f" WHERE {' AND '.join(parts)}" if parts else ""
+            for stored, frame in zip(archived(table), (current, history), strict=True):
+                self.execute(f"DELETE FROM {quoted(stored.name)}{where}", parameters)
+                self.load_frame(quoted(stored.name), stored, frame, "")
 
-    def rejected_rows(self, dataset: str) -> dict[str, list[tuple[int | None, str]]]:
-        """Line and reason of what was rejected when a file was last read, by file."""
-        found: dict[str, list[tuple[int | None, str]]] = {}
-        for file, line, reason in self.execute(
-            "SELECT file, line, reason FROM rejected_rows WHERE dataset = ?", (dataset,)
-        ):
-            found.setdefault(file, []).append((line, reason))
-        return found
+        self.atomically(work)
 
     # --- reading ------------------------------------------------------------------------------
 
@@ -366,24 +355,20 @@ class SqlStore(ABC):
 
         names = list(columns or table.names)
         check_columns(table, [*names, *(where or {})])
-        parts, parameters = conditions(table, window, where)
-        lists: Sequence[Any] = [()] * len(names)
+        dtypes = [table.column(name).dtype for name in names]
         stored = self.columns_of(table.name)
-        if stored:
-            # A column that was declared after the table was made is added by the next write.
-            selected = [quoted(name) if name in stored else "NULL" for name in names]
-            rows, parameters = rows_known(table, parts, parameters, as_of)
-            lists = self.columns(
-                len(names),
-                f"SELECT {', '.join(selected)} FROM {rows} ORDER BY {', '.join(map(quoted, table.key))}"
-                + (f" LIMIT {int(limit)}" if limit is not None else ""),
-                parameters,
-            )
-        arrays = []
-        for name, values in zip(names, lists, strict=True):
-            dtype = table.column(name).dtype
-            arrow = pa.array(values, STORED_AS[dtype]())
-            arrays.append(arrow.cast(READ_AS[dtype]()) if dtype in READ_AS else arrow)
+        if not stored:
+            return to_frame(table, pa.table([no_values(dtype) for dtype in dtypes], names=names))
+        parts, parameters = conditions(table, window, where)
+        # A column that was declared after the table was made is added by the next write.
+        selected = [quoted(name) if name in stored else "NULL" for name in names]
+        rows, parameters = rows_known(table, parts, parameters, as_of)
+        arrays = self.arrays(
+            dtypes,
+            f"SELECT {', '.join(selected)} FROM {rows} ORDER BY {', '.join(map(quoted, table.key))}"
+            + (f" LIMIT {int(limit)}" if limit is not None else ""),
+            parameters,
+        )
         return to_frame(table, pa.table(arrays, names=names))
 
     def tally(
@@ -425,51 +410,6 @@ class SqlStore(ABC):
         )
         return None if mean is None else float(mean)
 
-    def entries(
-        self, key: str, first: date | None = None, last: date | None = None
-    ) -> dict[tuple[str, date], Entry]:
-        """Ledger entries of a key by scope and day, in order."""
-        found = self.execute(
-            f"SELECT {', '.join(_LEDGER_COLUMNS)} FROM ledger WHERE key = ? AND day >= ? AND day <= ? "
-            "ORDER BY scope, day",
-            (key, (first or date.min).isoformat(), (last or date.max).isoformat()),
-        )
-        entries = map(_entry, found)
-        return {(entry.scope, entry.day): entry for entry in entries}
-
-    def day_states(self, key: str) -> list[tuple[str, str, str, int, int, float, str, int, str]]:
-        """Scope, day, state, rows, expected, coverage, asked_at, answers and note of a key's entries.
-
-        As texts and in order: what a calendar of ten years needs, without making entries of it.
-        """
-        return self.execute(
-            "SELECT scope, day, state, rows, expected, coverage, asked_at, answers, note "
-            "FROM ledger WHERE key = ? ORDER BY scope, day",
-            (key,),
-        )
-
-    def known_days(self, key: str, scope: str | None = None) -> tuple[date, date] | None:
-        """The first and last settlement day that the ledger has of a key (and scope)."""
-        ((first, last),) = self.execute(
-            "SELECT min(day), max(day) FROM ledger WHERE key = ? AND scope = coalesce(?, scope)",
-            (key, scope),
-        )
-        return (date.fromisoformat(first), date.fromisoformat(last)) if first else None
-
-    def newest_day_with_rows(self, key: str) -> date | None:
-        """The newest settlement day of which rows of the key are stored."""
-        ((day,),) = self.execute("SELECT max(day) FROM ledger WHERE key = ? AND rows > 0", (key,))
-        return date.fromisoformat(day) if day else None
-
-    def mark_published(self, key: str, days: Mapping[date, str]) -> None:
-        """Note from which inputs the files of these days were written."""
-        with self.transaction():
-            for day, inputs in days.items():
-                self.execute(
-                    "UPDATE ledger SET published = ? WHERE key = ? AND day = ?",
-                    (inputs, key, day.isoformat()),
-                )
-
     def size(self, table: Table) -> Size:
         """Rows, first and last time of a table."""
         if not self.columns_of(table.name):
@@ -487,13 +427,10 @@ _BOOKKEEPING = (
 )
 
 
-def _entry(row: tuple[Any, ...]) -> Entry:
-    fields = dict(zip(_LEDGER_COLUMNS, row, strict=True))
-    window = Window(
-        parse_instant(fields.pop("window_start")), parse_instant(fields.pop("window_end"))
+def archived(table: Table) -> tuple[Table, Table]:
+    """A table and its history with the columns that stores add."""
+    retrieved, _ = _BOOKKEEPING
+    return (
+        Table(table.name, (*table.columns, retrieved), table.key, table.time),
+        Table(history_of(table), (*table.columns, *_BOOKKEEPING), table.key, table.time),
     )
-    fields["day"] = date.fromisoformat(fields["day"])
-    fields["state"] = State(fields["state"])
-    for name in ("asked_at", "counted_at"):
-        fields[name] = parse_instant(fields[name])
-    return Entry(window=window, **fields)

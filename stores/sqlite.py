@@ -145,6 +145,9 @@ class SqliteStore(SqlStore):
                 self._db.rollback()
             raise
 
+    def reserve(self, table: Table) -> None:
+        """The file's write lock, with which every transaction begins, keeps all others out."""
+
     @contextlib.contextmanager
     def _our_errors(self) -> Iterator[None]:
         try:

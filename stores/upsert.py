@@ -29,12 +29,25 @@ class Database(Protocol):
         """How the database spells "equal, and NULL equals NULL"."""
         ...
 
+    @property
+    def joins_by_plan(self) -> bool:
+        """Whether it chooses itself how to join, and gains from knowing the span of the rows."""
+        ...
+
+    def discard(self, condition: str) -> None:
+        """Drop the rows ``i`` of ``incoming`` that a condition holds for."""
+        ...
+
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run one statement and return its rows."""
         ...
 
-    def load(self, target: str, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
-        """Insert many rows, none of which is there yet."""
+    def load_frame(self, target: str, table: Table, frame: pd.DataFrame, retrieved: str) -> None:
+        """Insert a frame's rows, none of which is there yet, all retrieved at one instant, if at any."""
+        ...
+
+    def arrays(self, dtypes: Sequence[str], sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        """Run one query and return its columns as Arrow arrays that fit these dtypes."""
         ...
 
 
@@ -49,6 +62,8 @@ class Upsert:
         self._name = quoted(table.name)
         self._history = quoted(history_of(table))
         self._time = quoted(table.time) if table.time else "NULL"
+        # Stored rows that incoming ones may meet.
+        self._stored = self._name
         self._same_key = " AND ".join(f"t.{quoted(c)} = i.{quoted(c)}" for c in table.key)
 
     def put(self, frame: pd.DataFrame, replace: Window | None = None) -> pd.Series:
@@ -61,17 +76,16 @@ class Upsert:
         # A key without the time may stand anywhere.
         by_time = self._table.time in self._table.key
         if by_time and not self._touches_stored(frame[self._table.time], replace):
-            self._db.load(self._name, self._columns, self._rows(frame))
+            self._db.load_frame(self._name, self._table, frame, self._now)
             return frame[self._table.time]
         self._stage(frame)
         # An empty list is no news: that all of it ended is less likely than a fault.
-        gone = self._retire_vanished(replace) if replace or (timeless and len(frame)) else []
+        gone = [self._retire_vanished(replace)] if replace or (timeless and len(frame)) else []
         self._drop_equal()
         if self._table.version:
             self._set_late_ones_aside()
         self._supersede()
-        changed = self._db.execute(f"SELECT {self._time} FROM incoming")
-        return _times(gone + changed)
+        return _joined([*gone, self._times("FROM incoming")])
 
     def put_older(self, older: pd.DataFrame) -> None:
         """Write versions that are known to be superseded, unless they are known already."""
@@ -95,13 +109,24 @@ class Upsert:
     def _stage(self, frame: pd.DataFrame) -> None:
         self._db.execute("DROP TABLE IF EXISTS incoming")
         self._db.execute(
-            f"CREATE TEMPORARY TABLE incoming AS SELECT {_list(self._columns)} "
+            f"CREATE TEMPORARY TABLE incoming AS SELECT {_list(self._table.names)} "
             f"FROM {self._name} WHERE FALSE"
         )
-        self._db.load("incoming", self._columns, self._rows(frame))
+        self._db.load_frame("incoming", self._table, frame, "")
+        if self._db.joins_by_plan and len(frame) and self._table.time in self._table.key:
+            times = frame[self._table.time]
+            span = f"BETWEEN '{as_stored(times.min())}' AND '{as_stored(times.max())}'"
+            self._stored = f"(SELECT * FROM {self._name} WHERE {self._time} {span})"
 
-    def _retire_vanished(self, window: Window | None) -> list[tuple[Any, ...]]:
-        """Move stored rows (of the window) whose key is not among the incoming ones to history."""
+    def _times(self, source: str, parameters: Sequence[Any] = ()) -> Any:
+        (times,) = self._db.arrays(["time"], f"SELECT {self._time} {source}", parameters)
+        return times
+
+    def _retire_vanished(self, window: Window | None) -> Any:
+        """Move stored rows (of the window) whose key is not among the incoming ones to history.
+
+        Returns their times.
+        """
         inside = f"{self._time} >= ? AND {self._time} < ? AND " if window else ""
         vanished = (
             f"FROM {self._name} AS t WHERE {inside}"
@@ -109,84 +134,88 @@ class Upsert:
         )
         span = (as_stored(window.start), as_stored(window.end)) if window else ()
         self._into_history("t", vanished, span)
-        gone = self._db.execute(f"SELECT {self._time} {vanished}", span)
+        gone = self._times(vanished, span)
         self._db.execute(f"DELETE {vanished}", span)
         return gone
 
     def _drop_equal(self) -> None:
         same_values = [f"t.{quoted(c)} {self._db.same} i.{quoted(c)}" for c in self._table.values]
         same = " AND ".join([self._same_key, *same_values])
-        self._db.execute(
-            f"DELETE FROM incoming AS i WHERE EXISTS (SELECT 1 FROM {self._name} AS t WHERE {same})"
-        )
+        self._db.discard(f"EXISTS (SELECT 1 FROM {self._stored} AS t WHERE {same})")
 
     def _set_late_ones_aside(self) -> None:
         """Versions older than the stored one were published before it: history, not the table."""
         version = quoted(self._table.version)
         late = (
-            f"EXISTS (SELECT 1 FROM {self._name} AS t "
+            f"EXISTS (SELECT 1 FROM {self._stored} AS t "
             f"WHERE {self._same_key} AND i.{version} < t.{version})"
         )
         self._keep_unknown(late)
-        self._db.execute(f"DELETE FROM incoming AS i WHERE {late}")
+        self._db.discard(late)
 
     def _supersede(self) -> None:
-        self._into_history("t", f"FROM {self._name} AS t JOIN incoming AS i ON {self._same_key}")
+        self._into_history("t", f"FROM {self._stored} AS t JOIN incoming AS i ON {self._same_key}")
         updates = ", ".join(
             f"{quoted(c)} = excluded.{quoted(c)}" for c in (*self._table.values, RETRIEVED)
         )
-        columns = _list(self._columns)
         self._db.execute(
-            f"INSERT INTO {self._name} ({columns}) SELECT {columns} FROM incoming WHERE TRUE "
-            f"ON CONFLICT ({_list(self._table.key)}) DO UPDATE SET {updates}"
+            f"INSERT INTO {self._name} ({_list(self._columns)}) "
+            f"SELECT {_list(self._table.names)}, ? FROM incoming WHERE TRUE "
+            f"ON CONFLICT ({_list(self._table.key)}) DO UPDATE SET {updates}",
+            (self._now,),
         )
 
     def _keep_unknown(self, which: str) -> None:
         """Put staged versions into history unless history or table has them."""
-        equal = " AND ".join(
-            f"h.{quoted(c)} {self._db.same} i.{quoted(c)}" for c in self._table.names
-        )
+        key = [f"h.{quoted(c)} = i.{quoted(c)}" for c in self._table.key]
+        values = [f"h.{quoted(c)} {self._db.same} i.{quoted(c)}" for c in self._table.values]
+        equal = " AND ".join([*key, *values])
         absent = " AND ".join(
             f"NOT EXISTS (SELECT 1 FROM {name} AS h WHERE {equal})"
-            for name in (self._history, self._name)
+            for name in (self._history, self._stored)
         )
         self._into_history("i", f"FROM incoming AS i WHERE {which} AND {absent}")
 
     def _into_history(self, alias: str, source: str, parameters: Sequence[Any] = ()) -> None:
-        chosen = ", ".join(f"{alias}.{quoted(c)}" for c in self._columns)
+        chosen = ", ".join(f"{alias}.{quoted(c)}" for c in self._table.names)
+        stored = alias == "t"  # what comes in now has no other moment than this
         self._db.execute(
             f"INSERT INTO {self._history} ({_list((*self._columns, SUPERSEDED))}) "
-            f"SELECT {chosen}, ? {source}",
-            (self._now, *parameters),
+            f"SELECT {chosen}, {'t.' + quoted(RETRIEVED) if stored else '?'}, ? {source}",
+            (*([] if stored else [self._now]), self._now, *parameters),
         )
 
-    def _rows(self, frame: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
-        """Rows as they are stored; in pieces, because Python objects take ten times the room."""
-        starts = range(0, len(frame), ROWS_A_PIECE)
-        return chain.from_iterable(
-            self._piece(frame.iloc[start : start + ROWS_A_PIECE]) for start in starts
-        )
 
-    def _piece(self, frame: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
-        arrow = to_arrow(self._table, frame[list(self._table.names)])
-        lists = []
-        for column in self._table.columns:
-            values = arrow.column(column.name)
-            if column.dtype == "time":
-                values = format_times(values)
-            elif column.dtype == "date":
-                values = values.cast("string")
-            lists.append(values.to_pylist())
-        lists.append([self._now] * len(frame))
-        return zip(*lists, strict=True)
+def stored_rows(table: Table, frame: pd.DataFrame, retrieved: str) -> Iterator[tuple[Any, ...]]:
+    """Rows as they are stored; in pieces, because Python objects take ten times the room."""
+    starts = range(0, len(frame), ROWS_A_PIECE)
+    return chain.from_iterable(
+        _piece(table, frame.iloc[start : start + ROWS_A_PIECE], retrieved) for start in starts
+    )
 
 
-def _times(rows: list[tuple[Any, ...]]) -> pd.Series:
+def _piece(table: Table, frame: pd.DataFrame, retrieved: str) -> Iterator[tuple[Any, ...]]:
+    arrow = to_arrow(table, frame[list(table.names)])
+    lists = []
+    for column in table.columns:
+        values = arrow.column(column.name)
+        if column.dtype == "time":
+            values = format_times(values)
+        elif column.dtype == "date":
+            values = values.cast("string")
+        lists.append(values.to_pylist())
+    if retrieved:
+        lists.append([retrieved] * len(frame))
+    return zip(*lists, strict=True)
+
+
+def _joined(arrays: list[Any]) -> pd.Series:
     import pandas as pd
     import pyarrow as pa
 
-    column = pa.array([row[0] for row in rows], pa.string())
-    return pd.Series(column.cast(pa.timestamp("us", "UTC")).to_pandas())
+    chunks = [chunk for array in arrays for chunk in getattr(array, "chunks", [array])]
+    times = pa.chunked_array(chunks, pa.timestamp("us", "UTC"))
+    return pd.Series(times.to_pandas())
 
 
 def as_stored(value: Any) -> Any:

@@ -31,6 +31,7 @@ import storage
 from domain.settlement import parse_range
 from sandbox import Sandbox
 from stores.sql import SqlStore
+from tests.integration.postgres import PostgresServer, libraries_are_there, postgres_server
 from utils import Settings, load_settings
 
 # The base installation has no hypothesis; `test --all` has, and runs these too.
@@ -202,6 +203,15 @@ class World:
             (r.path.rsplit("/", 1)[-1], *list(r.params.values())[:2])  # type: ignore[misc]
             for r in requests
         )
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL of the tests' own; the developers' libraries bring it."""
+    if not libraries_are_there():
+        pytest.skip("needs the developers' libraries: type 'python3 run.py test --all'")
+    with postgres_server() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -13,58 +13,28 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import storage
-from domain.errors import StoreBusy, StoreError, StoreMismatch, UsageError
-from domain.settlement import parse_range
-from domain.tables import Column, Table, conform
+from domain.errors import StoreBusy, StoreError, StoreMismatch
+from domain.tables import Table
 from stores.sql import SqlStore
 from stores.sqlite import SqliteStore
 from tests.integration.conftest import (
     PROJECT,
     World,
     csv_files,
-    instant,
     rows_of,
     true_frequency,
     wait_until,
 )
+from tests.integration.test_store_contract import PLAIN, TABLES, plain, write
 from utils import Locked
 
 DAY = "2024-10-05"
-NIGHT = instant("2024-10-06T06:00:00Z")
-
-# A table with a publish time, one without, and what each is in SQL terms.
-METERED = Table(
-    "metered",
-    (
-        Column("period_start", "time", "UTC", "Start of the period"),
-        Column("unit_id", "text", "", "Which unit"),
-        Column("output_mw", "float", "MW", "Mean power"),
-        Column("publish_time", "time", "UTC", "When it was published"),
-        Column("remark", "text", "", "What was said of it", optional=True),
-    ),
-    key=("period_start", "unit_id"),
-    time="period_start",
-    version="publish_time",
-)
-PLAIN = Table(
-    "plain",
-    (
-        Column("moment", "time", "UTC", "Moment"),
-        Column("level_hz", "float", "Hz", "Level"),
-        Column("count", "int", "", "How many", optional=True),
-        Column("day", "date", "", "Which day", optional=True),
-    ),
-    key=("moment",),
-    time="moment",
-)
-TABLES = {table.name: table for table in (METERED, PLAIN)}
 
 
 @pytest.fixture
@@ -74,36 +44,6 @@ def path(tmp_path: Path) -> Path:
 
 def opened(path: Path, tables: dict[str, Table] | None = None, wait_s: float = 0.3) -> SqliteStore:
     return SqliteStore(f"sqlite:///{path}", path, tables or TABLES, busy_wait_s=wait_s)
-
-
-def metered(*rows: tuple[str, str, float, str], remark: str | None = None) -> Any:
-    """A frame of (hour and minute, unit, MW, publish hour and minute of the next day)."""
-    data = {
-        "period_start": [f"{DAY}T{row[0]}:00Z" for row in rows],
-        "unit_id": [row[1] for row in rows],
-        "output_mw": [row[2] for row in rows],
-        "publish_time": [f"2024-10-06T{row[3]}:00Z" for row in rows],
-        "remark": [remark] * len(rows),
-    }
-    return conform(METERED, data, "by hand").frame
-
-
-def plain(count: int, level: float = 50.0, first: str = f"{DAY}T00:00:00Z") -> Any:
-    begin = instant(first)
-    moments = [f"{begin + timedelta(seconds=15 * n):%Y-%m-%dT%H:%M:%SZ}" for n in range(count)]
-    return conform(PLAIN, {"moment": moments, "level_hz": [level] * count}, "by hand").frame
-
-
-def write(store: SqlStore, table: Table, frame: Any, at: datetime = NIGHT, **more: Any) -> int:
-    more = {"synthetic": True, "entries": lambda changed: [], **more}
-    return store.write(table, frame, known_at=at, **more)
-
-
-def values(path: Path, table: str = "metered") -> list[tuple[str, str, float, str]]:
-    return [
-        (row["period_start"][11:16], row["unit_id"], row["output_mw"], row["publish_time"][11:16])
-        for row in rows_of(path, table)
-    ]
 
 
 # --- whose file it is --------------------------------------------------------------------------
@@ -173,7 +113,7 @@ def test_new_store_says_whose_it_is(tmp_path: Path, made: str) -> None:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
-@pytest.mark.parametrize("url", ["grid.db", "sqlite:///", "postgresql://me:hunter2@host/db", ""])
+@pytest.mark.parametrize("url", ["grid.db", "sqlite:///", "mysql://me:hunter2@host/db", ""])
 def test_url_of_another_kind_is_refused_without_its_secrets(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -508,304 +448,6 @@ def test_columns_table_describes_every_column_with_its_unit(world: World) -> Non
             history = [row[1] for row in db.execute(f"PRAGMA table_info('{table}_history')")]
             assert history == [row[1] for row in info] + ["superseded_at"]
             assert (table, "superseded_at") in described
-
-
-def with_column(column: Column) -> dict[str, Table]:
-    return {"plain": Table("plain", (*PLAIN.columns, column), PLAIN.key, PLAIN.time)}
-
-
-def test_optional_column_declared_later_is_added(path: Path) -> None:
-    with opened(path) as store:
-        write(store, PLAIN, plain(2))
-        write(store, PLAIN, plain(1, 49.9))
-    tables = with_column(Column("quality", "text", "", "What the meter says", optional=True))
-    table = tables["plain"]
-    data = {
-        "moment": [f"{DAY}T00:00:15Z", "2024-10-06T00:00:00Z"],
-        "level_hz": [50.0, 50.1],
-        "quality": ["fine", "fine"],
-    }
-    with opened(path, tables) as store:
-        assert write(store, table, conform(table, data, "by hand").frame) == 2
-        frame = store.read("plain")
-    assert frame["quality"].fillna("-").tolist() == ["-", "fine", "fine"]
-    assert [row["quality"] for row in rows_of(path, "plain_history")] == [None, None]
-    described = [row["column_name"] for row in rows_of(path, "columns")]
-    assert "quality" in described
-    with opened(path) as store:  # the program of before goes on working
-        assert write(store, PLAIN, plain(1, first="2024-10-07T00:00:00Z")) == 1
-        assert len(store.read("plain")) == 4
-
-
-def test_store_of_before_is_read_before_it_is_written(path: Path) -> None:
-    """An update that declares a column must not break reading until the first write."""
-    with opened(path) as store:
-        write(store, PLAIN, plain(2))
-    tables = with_column(Column("quality", "text", "", "What the meter says", optional=True))
-    with opened(path, tables) as store:
-        frame = store.read("plain")
-    assert frame["level_hz"].tolist() == [50.0, 50.0]
-    assert frame["quality"].isna().all()
-
-
-def test_required_column_declared_later_is_refused(path: Path) -> None:
-    with opened(path) as store:
-        write(store, PLAIN, plain(2))
-    tables = with_column(Column("quality", "text", "", "What the meter says"))
-    data = {"moment": [f"{DAY}T00:00:00Z"], "level_hz": [50.0], "quality": ["fine"]}
-    frame = conform(tables["plain"], data, "by hand").frame
-    with opened(path, tables) as store, pytest.raises(StoreMismatch, match="no column quality"):
-        write(store, tables["plain"], frame)
-    assert len(rows_of(path, "plain")) == 2
-
-
-# --- reading -----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def reading(path: Path) -> Iterator[SqlStore]:
-    with opened(path) as store:
-        rows = [
-            (f"{hour:02}:{minute}", unit, 10.0 * hour + n, "09:00")
-            for hour in range(22)
-            for minute in ("00", "30")
-            for n, unit in enumerate(("A", "B", "C"))
-        ]
-        write(store, METERED, metered(*reversed(rows)))
-        yield store
-
-
-def test_read_everything_sorted_by_key(reading: SqlStore) -> None:
-    frame = reading.read("metered")
-    assert len(frame) == 22 * 2 * 3
-    keys = list(zip(frame["period_start"], frame["unit_id"], strict=True))
-    assert keys == sorted(keys)
-    assert list(frame.columns) == [column.name for column in METERED.columns]
-    assert str(frame["period_start"].dtype) == "datetime64[us, UTC]"
-    assert str(frame["output_mw"].dtype) == "float64"
-
-
-def test_read_a_day_is_a_settlement_day(reading: SqlStore) -> None:
-    """5 October begins at 23:00 UTC the evening before and ends at 23:00 UTC."""
-    assert len(reading.read("metered", DAY)) == 22 * 2 * 3
-    assert len(reading.read("metered", "2024-10-04")) == 0
-    frame = reading.read("metered", f"{DAY}T10:00Z", f"{DAY}T11:30Z")
-    assert [f"{t:%H:%M}" for t in frame["period_start"]] == ["10:00"] * 3 + ["10:30"] * 3 + [
-        "11:00"
-    ] * 3
-
-
-def test_read_some_rows_and_columns(reading: SqlStore) -> None:
-    frame = reading.read("metered", where={"unit_id": "B"}, columns=["output_mw"], limit=3)
-    assert list(frame.columns) == ["output_mw"]
-    assert frame["output_mw"].tolist() == [1.0, 1.0, 11.0]
-    several = reading.read("metered", where={"unit_id": ["A", "C"], "output_mw": [0.0, 2.0]})
-    assert several["unit_id"].tolist() == ["A", "C", "A", "C"]
-    at = reading.read("metered", where={"period_start": instant(f"{DAY}T01:00:00Z")})
-    assert at["output_mw"].tolist() == [10.0, 11.0, 12.0]
-    assert len(reading.read("metered", where={"unit_id": "D"})) == 0
-    assert len(reading.read("metered", where={"unit_id": []})) == 0
-    assert len(reading.read("metered", limit=0)) == 0
-    assert len(reading.read("metered", where={"unit_id": "A' OR '1'='1"})) == 0
-
-
-@pytest.mark.parametrize("reading_with", [{"columns": ["output"]}, {"where": {"output": 1}}])
-def test_unknown_column_is_named_with_those_there_are(
-    reading: SqlStore, reading_with: dict[str, Any]
-) -> None:
-    with pytest.raises(UsageError, match=r"no column 'output'.*output_mw, publish_time"):
-        reading.read("metered", **reading_with)
-
-
-def test_unknown_key_is_named_with_near_ones(reading: SqlStore) -> None:
-    with pytest.raises(UsageError, match=r"'metred'.*did you mean metered"):
-        reading.read("metred")
-
-
-def test_nothing_stored_is_an_empty_frame(path: Path) -> None:
-    with opened(path) as store:
-        frame = store.read("metered", DAY)
-        assert len(frame) == 0
-        assert list(frame.columns) == [column.name for column in METERED.columns]
-        assert str(frame["period_start"].dtype) == "datetime64[us, UTC]"
-
-
-def test_what_is_not_known_comes_back_unknown(path: Path) -> None:
-    data = {
-        "moment": [f"{DAY}T00:00:00Z", f"{DAY}T00:00:15Z"],
-        "level_hz": [50.0, -0.0],
-        "count": [None, 2**53 + 1],
-        "day": [None, "2024-10-05"],
-    }
-    with opened(path) as store:
-        write(store, PLAIN, conform(PLAIN, data, "by hand").frame)
-        frame = store.read("plain")
-    assert frame["count"].isna().tolist() == [True, False]
-    assert frame["count"][1] == 2**53 + 1
-    assert frame["day"].isna().tolist() == [True, False]
-    assert rows_of(path, "plain")[1]["day"] == "2024-10-05"
-
-
-# --- history -----------------------------------------------------------------------------------
-
-
-def test_newer_version_takes_the_place_and_the_old_goes_to_history(path: Path) -> None:
-    with opened(path) as store:
-        assert write(store, METERED, metered(("10:00", "A", 1.0, "09:00"))) == 1
-        later = NIGHT + timedelta(days=1)
-        assert write(store, METERED, metered(("10:00", "A", 2.0, "17:00")), later) == 1
-    assert values(path) == [("10:00", "A", 2.0, "17:00")]
-    assert values(path, "metered_history") == [("10:00", "A", 1.0, "09:00")]
-    (row,) = rows_of(path, "metered_history", without=())
-    assert row["retrieved_at"] == "2024-10-06T06:00:00Z"
-    assert row["superseded_at"] == "2024-10-07T06:00:00Z"
-    (row,) = rows_of(path, "metered", without=())
-    assert row["retrieved_at"] == "2024-10-07T06:00:00Z"
-
-
-def test_older_version_goes_to_history_itself_and_once(path: Path) -> None:
-    with opened(path) as store:
-        write(store, METERED, metered(("10:00", "A", 2.0, "17:00")))
-        for days in (1, 2, 3):
-            later = NIGHT + timedelta(days=days)
-            assert write(store, METERED, metered(("10:00", "A", 1.0, "09:00")), later) == 0
-    assert values(path) == [("10:00", "A", 2.0, "17:00")]
-    assert values(path, "metered_history") == [("10:00", "A", 1.0, "09:00")]
-
-
-def test_equal_version_changes_nothing(path: Path) -> None:
-    frame = metered(("10:00", "A", 1.0, "09:00"), ("10:30", "A", 1.5, "09:00"))
-    with opened(path) as store:
-        write(store, METERED, frame)
-        before = rows_of(path, "metered", without=())
-        assert write(store, METERED, frame, NIGHT + timedelta(days=1)) == 0
-    assert rows_of(path, "metered", without=()) == before
-    assert rows_of(path, "metered_history") == []
-
-
-def test_tie_goes_to_the_later_arrival_and_nothing_is_lost(path: Path) -> None:
-    """The same publish time with another value: the provider corrected itself in silence."""
-    with opened(path) as store:
-        write(store, METERED, metered(("10:00", "A", 2.0, "09:00")))
-        assert write(store, METERED, metered(("10:00", "A", 1.0, "09:00"))) == 1
-    assert values(path) == [("10:00", "A", 1.0, "09:00")]
-    assert values(path, "metered_history") == [("10:00", "A", 2.0, "09:00")]
-
-
-def test_empty_optional_value_equals_an_empty_one(path: Path) -> None:
-    with opened(path) as store:
-        write(store, METERED, metered(("10:00", "A", 1.0, "09:00")))
-        assert write(store, METERED, metered(("10:00", "A", 1.0, "09:00"))) == 0
-        said = metered(("10:00", "A", 1.0, "09:00"), remark="estimated")
-        assert write(store, METERED, said) == 1
-        assert write(store, METERED, said) == 0
-    assert [row["remark"] for row in rows_of(path, "metered")] == ["estimated"]
-    assert [row["remark"] for row in rows_of(path, "metered_history")] == [None]
-
-
-def test_without_a_publish_time_the_later_arrival_is_current(path: Path) -> None:
-    with opened(path) as store:
-        write(store, PLAIN, plain(3, 50.0))
-        assert write(store, PLAIN, plain(2, 49.9)) == 2
-    assert [row["level_hz"] for row in rows_of(path, "plain")] == [49.9, 49.9, 50.0]
-    assert [row["level_hz"] for row in rows_of(path, "plain_history")] == [50.0, 50.0]
-
-
-def test_newer_older_equal_and_new_rows_in_one_answer(path: Path) -> None:
-    first = [
-        ("10:00", "A", 1.0, "09:00"),
-        ("10:00", "B", 2.0, "09:00"),
-        ("10:30", "A", 3.0, "17:00"),
-        ("10:30", "B", 4.0, "09:00"),
-    ]
-    second = [
-        ("10:00", "A", 1.1, "17:00"),  # newer
-        ("10:00", "B", 2.0, "09:00"),  # equal
-        ("10:30", "A", 2.9, "09:00"),  # older
-        ("11:00", "A", 5.0, "09:00"),  # new; 10:30 B is not mentioned
-    ]
-    times: list[str] = []
-
-    def note(changed: Any) -> list[Any]:
-        times.extend(f"{moment:%H:%M}" for moment in changed)
-        return []
-
-    with opened(path) as store:
-        write(store, METERED, metered(*first))
-        assert write(store, METERED, metered(*second), entries=note) == 2
-    assert sorted(times) == ["10:00", "11:00"]
-    assert values(path) == sorted([second[0], second[1], first[2], first[3], second[3]])
-    assert values(path, "metered_history") == sorted([first[0], second[2]])
-
-
-def test_versions_known_to_be_superseded_are_kept(path: Path) -> None:
-    older = metered(("10:00", "A", 1.0, "09:00"))
-    with opened(path) as store:
-        write(store, METERED, metered(("10:00", "A", 2.0, "17:00")), older=older)
-        write(store, METERED, metered(("10:00", "A", 2.0, "17:00")), older=older)
-    assert values(path) == [("10:00", "A", 2.0, "17:00")]
-    assert values(path, "metered_history") == [("10:00", "A", 1.0, "09:00")]
-
-
-def test_replace_moves_what_the_new_rows_do_not_have(path: Path) -> None:
-    window = parse_range(f"{DAY}T10:00Z", f"{DAY}T12:00Z")
-    rows = [(f"{hour}:00", "A", float(hour), "09:00") for hour in ("09", "10", "11", "12")]
-    with opened(path) as store:
-        write(store, METERED, metered(*rows))
-        changed = write(store, METERED, metered(("10:00", "A", 7.0, "09:00")), replace=window)
-        assert changed == 2
-        assert values(path) == [rows[0], ("10:00", "A", 7.0, "09:00"), rows[3]]
-        assert values(path, "metered_history") == [rows[1], rows[2]]
-        # No rows at all for the window empties it.
-        assert write(store, METERED, metered()[:0], replace=window) == 1
-    assert values(path) == [rows[0], rows[3]]
-    assert len(values(path, "metered_history")) == 3
-
-
-# --- all or nothing ----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("trouble", [ValueError("a bug"), KeyboardInterrupt()])
-def test_write_whose_ledger_fails_leaves_nothing(path: Path, trouble: BaseException) -> None:
-    def fail(changed: Any) -> list[Any]:
-        assert len(changed) == 1
-        raise trouble
-
-    with opened(path) as store:
-        # The very first write: even the tables are gone again.
-        with pytest.raises(type(trouble)):
-            write(store, METERED, metered(("10:00", "A", 1.0, "09:00")), entries=fail)
-        assert store.origin == ""
-        assert rows_of(path, "metered") == []
-        assert rows_of(path, "columns") == []
-        write(store, METERED, metered(("10:00", "A", 1.0, "09:00")))
-        before = rows_of(path, "metered", without=())
-        with pytest.raises(type(trouble)):
-            write(store, METERED, metered(("10:00", "A", 2.0, "17:00")), entries=fail)
-        assert rows_of(path, "metered", without=()) == before
-        assert rows_of(path, "metered_history") == []
-        assert write(store, METERED, metered(("10:00", "A", 2.0, "17:00"))) == 1
-
-
-def test_row_that_the_database_refuses_takes_its_window_along(path: Path) -> None:
-    frame = metered(("10:00", "A", 1.0, "09:00"), ("10:30", "A", 2.0, "09:00"))
-    twice = metered(("10:00", "A", 1.0, "09:00"), ("10:30", "A", 2.0, "09:00"))
-    import pandas as pd
-
-    with opened(path) as store:
-        with pytest.raises(StoreError):
-            write(store, METERED, pd.concat([frame, twice], ignore_index=True))
-        assert rows_of(path, "metered") == []
-        assert write(store, METERED, frame) == 2
-
-
-def test_store_of_one_origin_refuses_the_other(path: Path) -> None:
-    with opened(path) as store:
-        write(store, METERED, metered(("10:00", "A", 1.0, "09:00")), synthetic=False)
-        assert store.origin == "live"
-        with pytest.raises(StoreMismatch, match=r"live.*synthetic"):
-            write(store, METERED, metered(("10:30", "A", 1.0, "09:00")), synthetic=True)
-    assert len(values(path)) == 1
 
 
 def test_memory_store_needs_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

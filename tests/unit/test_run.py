@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import subprocess
 import sys
@@ -66,7 +67,7 @@ class Extras(unittest.TestCase):
             with self.subTest(args=args):
                 self.assertEqual(run.extras_for(args), [])
 
-    def test_all_and_nightly_tests_need_dev_once(self):
+    def test_all_and_nightly_tests_need_what_they_run_on_once(self):
         for args in (
             ["test", "--all"],
             ["test", "--nightly"],
@@ -74,7 +75,31 @@ class Extras(unittest.TestCase):
             ["--config", "my.env", "test", "-x", "--all"],
         ):
             with self.subTest(args=args):
-                self.assertEqual(run.extras_for(args), ["dev"])
+                self.assertEqual(run.extras_for(args), ["dev", "postgres", "plot", "forecast"])
+
+    def test_a_store_in_postgresql_needs_its_driver(self):
+        url = "postgresql://me@host/db"
+        with mock.patch.dict(os.environ, {"STORE_URL": url}):
+            self.assertEqual(run.extras_for(["run"]), ["postgres"])
+        with (
+            mock.patch.dict(os.environ),
+            tempfile.TemporaryDirectory() as folder,
+            mock.patch.object(run, "ROOT", Path(folder)),
+        ):
+            os.environ.pop("STORE_URL", None)
+            local = Path(folder, "config.local.env")
+            for line, extras in (
+                (f"STORE_URL={url}", ["postgres"]),
+                (f'export STORE_URL = "{url}"', ["postgres"]),
+                (f"STORE_URL={url}\nSTORE_URL=sqlite:///a.db", []),
+                (f"# STORE_URL={url}", []),
+                (f"OTHER_STORE_URL={url}", []),
+                ("", []),
+            ):
+                with self.subTest(line=line):
+                    local.write_text(f"A=1\n\n{line}\n", encoding="utf-8")
+                    self.assertEqual(run.extras_for(["run"]), extras)
+            self.assertEqual(run.extras_for(["copy", f"--to={url}"]), ["postgres"])
 
     def test_a_need_without_options_holds_for_every_use_of_its_command(self):
         needs = (run.Need("plot", frozenset(), "plot"),)

@@ -1,0 +1,162 @@
+"""The ledger of a store, and the files that were read: what is known of each day, beside the rows."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, TypeVar
+
+from domain.ledger import Entry, State
+from domain.windows import Window, format_instant, parse_instant
+
+T = TypeVar("T")
+
+_LEDGER_COLUMNS = (
+    "key", "scope", "day", "window_start", "window_end", "state", "rows", "expected", "coverage",
+    "version", "asked_at", "counted_at", "answers", "inputs", "published", "note",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """A file that was read: its name below the folder, its hash, and how many rows it gave."""
+
+    name: str
+    sha256: str
+    size: int
+    modified_ns: int
+    rows: int
+
+
+class Ledger(ABC):
+    """The part of a store that keeps entries; see ``stores.sql``."""
+
+    @abstractmethod
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run one statement and return its rows."""
+
+    @abstractmethod
+    def atomically(self, work: Callable[[], T]) -> T:
+        """Do work in one transaction; where a connection can be lost, again from the work's start."""
+
+    def record(self, entry: Entry) -> None:
+        """Write one ledger entry over the one that was there."""
+        self.execute(
+            f"INSERT INTO ledger ({', '.join(_LEDGER_COLUMNS)}) "
+            f"VALUES ({', '.join('?' * len(_LEDGER_COLUMNS))}) "
+            "ON CONFLICT (key, scope, day) DO UPDATE SET "
+            + ", ".join(f"{c} = excluded.{c}" for c in _LEDGER_COLUMNS[3:]),
+            (
+                entry.key, entry.scope, entry.day.isoformat(),
+                format_instant(entry.window.start), format_instant(entry.window.end),
+                str(entry.state), entry.rows, entry.expected, entry.coverage, entry.version,
+                format_instant(entry.asked_at), format_instant(entry.counted_at), entry.answers,
+                entry.inputs, entry.published, entry.note,
+            ),
+        )  # fmt: skip
+
+    def note_files(
+        self,
+        dataset: str,
+        files: Iterable[InputFile],
+        rejects: Mapping[str, Sequence[tuple[int | None, str]]],
+        known_at: datetime,
+    ) -> None:
+        """Note files and, of those read anew, what was rejected (line, reason); inside a transaction."""
+        for file in files:
+            self.execute(
+                "INSERT INTO input_files (dataset, file, sha256, size, modified_ns, rows) "
+                "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (dataset, file) DO UPDATE SET "
+                "sha256 = excluded.sha256, size = excluded.size, "
+                "modified_ns = excluded.modified_ns, rows = excluded.rows",
+                (dataset, file.name, file.sha256, file.size, file.modified_ns, file.rows),
+            )
+        for name, found in rejects.items():
+            self.execute(
+                "DELETE FROM rejected_rows WHERE dataset = ? AND file = ?", (dataset, name)
+            )
+            for line, reason in found:
+                self.execute(
+                    "INSERT INTO rejected_rows (dataset, file, line, reason, read_at) "
+                    "VALUES (?, ?, ?, ?, ?)",
+                    (dataset, name, line, reason, format_instant(known_at)),
+                )
+
+    def input_files(self, dataset: str) -> dict[str, InputFile]:
+        """The files that were read for a dataset, by name."""
+        found = self.execute(
+            "SELECT file, sha256, size, modified_ns, rows FROM input_files WHERE dataset = ?",
+            (dataset,),
+        )
+        return {row[0]: InputFile(*row) for row in found}
+
+    def rejected_rows(self, dataset: str) -> dict[str, list[tuple[int | None, str]]]:
+        """Line and reason of what was rejected when a file was last read, by file."""
+        found: dict[str, list[tuple[int | None, str]]] = {}
+        for file, line, reason in self.execute(
+            "SELECT file, line, reason FROM rejected_rows WHERE dataset = ?", (dataset,)
+        ):
+            found.setdefault(file, []).append((line, reason))
+        return found
+
+    def entries(
+        self, key: str, first: date | None = None, last: date | None = None
+    ) -> dict[tuple[str, date], Entry]:
+        """Ledger entries of a key by scope and day, in order."""
+        found = self.execute(
+            f"SELECT {', '.join(_LEDGER_COLUMNS)} FROM ledger WHERE key = ? AND day >= ? AND day <= ? "
+            "ORDER BY scope, day",
+            (key, (first or date.min).isoformat(), (last or date.max).isoformat()),
+        )
+        entries = map(_entry, found)
+        return {(entry.scope, entry.day): entry for entry in entries}
+
+    def day_states(self, key: str) -> list[tuple[str, str, str, int, int, float, str, int, str]]:
+        """Scope, day, state, rows, expected, coverage, asked_at, answers and note of a key's entries.
+
+        As texts and in order: what a calendar of ten years needs, without making entries of it.
+        """
+        return self.execute(
+            "SELECT scope, day, state, rows, expected, coverage, asked_at, answers, note "
+            "FROM ledger WHERE key = ? ORDER BY scope, day",
+            (key,),
+        )
+
+    def known_days(self, key: str, scope: str | None = None) -> tuple[date, date] | None:
+        """The first and last settlement day that the ledger has of a key (and scope)."""
+        ((first, last),) = self.execute(
+            "SELECT min(day), max(day) FROM ledger WHERE key = ? AND scope = coalesce(?, scope)",
+            (key, scope),
+        )
+        return (date.fromisoformat(first), date.fromisoformat(last)) if first else None
+
+    def newest_day_with_rows(self, key: str) -> date | None:
+        """The newest settlement day of which rows of the key are stored."""
+        ((day,),) = self.execute("SELECT max(day) FROM ledger WHERE key = ? AND rows > 0", (key,))
+        return date.fromisoformat(day) if day else None
+
+    def mark_published(self, key: str, days: Mapping[date, str]) -> None:
+        """Note from which inputs the files of these days were written."""
+
+        def work() -> None:
+            for day, inputs in days.items():
+                self.execute(
+                    "UPDATE ledger SET published = ? WHERE key = ? AND day = ?",
+                    (inputs, key, day.isoformat()),
+                )
+
+        self.atomically(work)
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:
+    fields = dict(zip(_LEDGER_COLUMNS, row, strict=True))
+    window = Window(
+        parse_instant(fields.pop("window_start")), parse_instant(fields.pop("window_end"))
+    )
+    fields["day"] = date.fromisoformat(fields["day"])
+    fields["state"] = State(fields["state"])
+    for name in ("asked_at", "counted_at"):
+        fields[name] = parse_instant(fields[name])
+    return Entry(window=window, **fields)
