@@ -38,11 +38,9 @@ class Need(NamedTuple):
     extra: str
 
 
+ALL = ("dev", "postgres", "plot", "forecast", "dask", "s3", "gcs", "bigquery")
 NEEDS = (
-    *(
-        Need("test", frozenset({"--all", "--nightly"}), extra)
-        for extra in ("dev", "postgres", "plot", "forecast")
-    ),
+    *(Need("test", frozenset({"--all", "--nightly"}), extra) for extra in ALL),
     Need("battery", frozenset(), "plot"),
     Need(
         "forecast",
@@ -50,6 +48,16 @@ NEEDS = (
         "forecast",
     ),
 )
+
+
+# What an address needs, wherever it stands: in an argument or in one of these settings.
+SCHEMES = {
+    "postgresql://": "postgres",
+    "s3://": "s3",
+    "gs://": "gcs",
+    "bigquery://": "bigquery",
+}
+ADDRESSES = ("STORE_URL", "RAW_ARCHIVE")
 
 
 class LauncherError(Exception):
@@ -112,22 +120,23 @@ def extras_for(args: list[str]) -> list[str]:
     given = set(args)
     fits = (n for n in NEEDS if n.command in given and (not n.options or n.options & given))
     extras = [need.extra for need in fits]
-    if any("postgresql://" in text for text in (store_url(), *args)):
-        extras.append("postgres")
+    texts = [*args, *map(setting, ADDRESSES)]
+    extras += [extra for scheme, extra in SCHEMES.items() if any(scheme in text for text in texts)]
+    by_dask = "dask" in given or "--executor=dask" in given or setting("EXECUTOR") == "dask"
+    if by_dask or setting("DASK_SCHEDULER"):
+        extras.append("dask")
     return list(dict.fromkeys(extras))
 
 
-def store_url() -> str:
-    """STORE_URL as main.py will see it, as far as it differs from the default."""
-    url, path = "", ROOT / "config.local.env"
+def setting(name: str) -> str:
+    """A setting as main.py will see it, as far as it differs from the default."""
+    value, path = "", ROOT / "config.local.env"
     text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     for line in text.splitlines():
-        name, _, value = line.partition("=")
-        if (
-            name.split()[-1:] == ["STORE_URL"] and "#" not in name
-        ):  # an `export` may stand before it
-            url = value
-    return os.environ.get("STORE_URL", url)
+        key, _, rest = line.partition("=")
+        if key.split()[-1:] == [name] and "#" not in key:  # an `export` may stand before it
+            value = rest.strip().strip("'\"")
+    return os.environ.get(name, value)
 
 
 def wanted(extras: list[str]) -> dict[str, str]:

@@ -75,7 +75,7 @@ class Extras(unittest.TestCase):
             ["--config", "my.env", "test", "-x", "--all"],
         ):
             with self.subTest(args=args):
-                self.assertEqual(run.extras_for(args), ["dev", "postgres", "plot", "forecast"])
+                self.assertEqual(run.extras_for(args), list(run.ALL))
 
     def test_a_store_in_postgresql_needs_its_driver(self):
         url = "postgresql://me@host/db"
@@ -100,6 +100,28 @@ class Extras(unittest.TestCase):
                     local.write_text(f"A=1\n\n{line}\n", encoding="utf-8")
                     self.assertEqual(run.extras_for(["run"]), extras)
             self.assertEqual(run.extras_for(["copy", f"--to={url}"]), ["postgres"])
+
+    def test_addresses_and_executors_need_their_drivers(self):
+        for args, extras in (
+            (["publish", "--to", "s3://bucket/grid"], ["s3"]),
+            (["publish", "--to=gs://bucket/grid"], ["gcs"]),
+            (["publish", "--to", "bigquery://p/d", "--staging", "gs://b"], ["gcs", "bigquery"]),
+            (["publish", "--to", "parquet://folder"], []),
+            (["run", "--executor", "dask"], ["dask"]),
+            (["backfill", "--executor=dask"], ["dask"]),
+            (["backfill", "--executor=threads"], []),
+        ):
+            with self.subTest(args=args):
+                self.assertEqual(run.extras_for(args), extras)
+        for name, value, extras in (
+            ("RAW_ARCHIVE", "s3://bucket/raw", ["s3"]),
+            ("RAW_ARCHIVE", "output/raw", []),
+            ("EXECUTOR", "dask", ["dask"]),
+            ("EXECUTOR", "threads", []),
+            ("DASK_SCHEDULER", "tcp://127.0.0.1:8786", ["dask"]),
+        ):
+            with self.subTest(name=name), mock.patch.dict(os.environ, {name: value}):
+                self.assertEqual(run.extras_for(["run"]), extras)
 
     def test_a_need_without_options_holds_for_every_use_of_its_command(self):
         needs = (run.Need("plot", frozenset(), "plot"),)
@@ -309,14 +331,10 @@ class PinnedFiles(unittest.TestCase):
             self.assertNotIn("--find-links", text)
 
     def test_what_the_in_files_ask_for_is_pinned(self):
-        for source, target in (
-            ("base.in", "requirements.txt"),
-            ("dev.in", "requirements/dev.txt"),
-            ("plot.in", "requirements/plot.txt"),
-            ("forecast.in", "requirements/forecast.txt"),
-        ):
-            lines = (PROJECT / "requirements" / source).read_text(encoding="utf-8").splitlines()
-            asked = {line.split("#")[0].strip() for line in lines if line[:1].isalpha()}
+        for source in sorted((PROJECT / "requirements").glob("*.in")):
+            target = f"requirements/{source.stem}.txt".replace("requirements/base", "requirements")
+            lines = source.read_text(encoding="utf-8").splitlines()
+            asked = {re.split(r"[#<\[]", line)[0].strip() for line in lines if line[:1].isalpha()}
             pinned = {pin.split("==")[0] for pin in run.pins([target])}
             self.assertEqual(asked - pinned, set())
 
