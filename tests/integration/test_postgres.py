@@ -352,8 +352,14 @@ def test_password_is_nowhere(cli: Cli, tmp_path: Path, postgres: PostgresServer)
     url = postgres.new_database()
     wrong = url.replace(PASSWORD, PASSWORD * 2)
     said = ""
-    for address in (url, wrong, url.replace("@", "@@"), url.replace("postgresql", "postgres")):
-        for words in (("run", "--date", DAY), ("status",), ("doctor",), ("coverage",)):
+    run, look = ("run", "--date", DAY), ("status",)
+    for address, commands in (
+        (url, (run, look, ("doctor",), ("coverage",))),
+        (wrong, (run, look)),
+        (url.replace("@", "@@"), (run, look)),
+        (url.replace("postgresql", "postgres"), (run, look)),
+    ):
+        for words in commands:
             done = cli(*words, STORE_URL=address)
             assert "Traceback" not in done.stderr
             said += done.stdout + done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -58,9 +59,12 @@ def settings(home: Path, folder: Path, zone: str = "UTC") -> dict[str, str]:
 def homes(written: Written, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
     """A store with every product of every day, by delivery clock."""
     found = {}
+    first = settings(tmp_path_factory.mktemp("home"), written.folder)
+    fetch_data.fetch(["vpp"], SHORT.isoformat(), **first)
     for zone in ZONES:
-        chosen = settings(tmp_path_factory.mktemp("home"), written.folder, zone)
-        fetch_data.fetch(["vpp"], SHORT.isoformat(), **chosen)
+        home = tmp_path_factory.mktemp("home")
+        shutil.copy(first["STORE_URL"].removeprefix("sqlite:///"), home / "grid.db")
+        chosen = settings(home, written.folder, zone)
         for day in DAYS:
             done = process_data.process(PRODUCTS, day.isoformat(), **chosen)
             assert [part.computed for part in done] == [1] * len(PRODUCTS)
