@@ -167,7 +167,7 @@ def run_job(
 
 
 def what_to_run(settings: Settings, only: list[str]) -> tuple[list[Dataset], list[Product]]:
-    """Datasets and products of a run; a product named in ``only`` brings its inputs."""
+    """Datasets and products of a run; a product named in ``only`` brings all that it is made of."""
     import fetch_data
     import process_data
 
@@ -175,11 +175,13 @@ def what_to_run(settings: Settings, only: list[str]) -> tuple[list[Dataset], lis
         products = process_data.find_products(settings["PRODUCTS"])
         return fetch_data.find_datasets(settings["DATASETS"]), products
     product_keys = process_data.by_key()
-    products = [product_keys[key] for key in only if key in product_keys]
+    named = [product_keys[key] for key in only if key in product_keys]
     words = [key for key in only if key not in product_keys]
-    inputs = [key for product in products for key in product.inputs]
+    behind = {key for product in named for key in process_data.products_behind(product)}
+    products = [product for key, product in product_keys.items() if key in behind]
+    inputs = {key for product in named for key in process_data.datasets_behind(product)}
     try:
-        datasets = fetch_data.find_datasets([*words, *inputs])
+        datasets = fetch_data.find_datasets([*words, *sorted(inputs)])
     except UsageError as problem:
         raise UsageError(f"{problem} Products are {', '.join(product_keys)}.") from None
     return datasets, products

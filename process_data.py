@@ -131,6 +131,14 @@ def datasets_behind(product: Product) -> set[str]:
     return found
 
 
+def products_behind(product: Product) -> set[str]:
+    """Keys of the products that it is made of, itself included."""
+    found = {product.key}
+    for key in product.inputs:
+        found |= products_behind(by_key()[key]) if key in by_key() else set()
+    return found
+
+
 def all_days(product: Product, store: SqlStore, last: date) -> Window | None:
     """The span of days that the product's inputs or the product itself were ever asked for.
 

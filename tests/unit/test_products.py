@@ -6,11 +6,13 @@ import inspect
 import random
 import unittest
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+import job
 from domain.response import response_mw
 from domain.settlement import day_window, days_window, period_window, settlement_columns
 from domain.tables import Table, conform
@@ -19,6 +21,7 @@ from products import PRODUCTS, average_power, battery_power, wind_solar_summary
 from products.product import Product
 from sources import DATASETS
 from sources.elexon import WIND_SOLAR
+from utils import load_settings
 
 SHORT, LONG, SUMMER = date(2024, 3, 31), date(2024, 10, 27), date(2024, 7, 1)
 FLOATS = tuple(c.name for c in average_power.PRODUCT.table.columns if c.dtype == "float")
@@ -445,6 +448,17 @@ class EveryProduct(unittest.TestCase):
                     self.assertGreater(len(rows.frame), 0)
                     times = rows.frame[product.table.time]
                     self.assertTrue(((times >= window.start) & (times < window.end)).all())
+
+    def test_a_run_of_one_brings_what_it_is_made_of_in_an_order_that_works(self) -> None:
+        settings = load_settings(job.all_settings(), folder=Path("nowhere"), environment={})
+        for product in PRODUCTS:
+            datasets, products = job.what_to_run(settings, [product.key])
+            at_hand = {dataset.key for dataset in datasets}
+            for each in products:
+                with self.subTest(product=product.key, made_of=each.key):
+                    self.assertLessEqual(set(each.inputs), at_hand)
+                at_hand.add(each.key)
+            self.assertIs(products[-1], product)
 
     def test_units_are_in_the_names(self) -> None:
         endings = {"MW": "_mw", "MWh": "_mwh", "Hz": "_hz"}
