@@ -20,7 +20,7 @@ except ModuleNotFoundError:
 import battery
 import console
 import copying
-import forecasting
+import forecast_commands
 import invoicing
 import look
 from domain.errors import GridledgerError, UsageError
@@ -370,7 +370,7 @@ def bench(
 app.add_typer(look.app)
 app.add_typer(battery.app)
 app.add_typer(copying.app)
-app.add_typer(forecasting.app, name="forecast")
+app.add_typer(forecast_commands.app, name="forecast")
 app.add_typer(invoicing.app, name="invoice")
 
 

@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
+import forecast_commands
 import forecasting
 import storage
 from domain import scores
@@ -572,7 +573,7 @@ class Commands(unittest.TestCase):
     def run_command(self, *words: str) -> tuple[int, str]:
         out = StringIO()
         with redirect_stdout(out):
-            code = forecasting.app(list(words), standalone_mode=False)
+            code = forecast_commands.app(list(words), standalone_mode=False)
         return code, out.getvalue()
 
     def test_train_predict_and_backtest(self) -> None:

@@ -18,7 +18,7 @@ LAYERS = {
     4: ("fetch_data", "process_data"),
     5: (
         "main", "job", "look", "doctor", "validate_schema", "check_samples", "checks", "reference", "console",
-        "backfill", "battery", "copying", "holes", "forecasting", "invoicing", "validate_schema", "dashboard", "streamlit_app", "benchmarks",
+        "backfill", "battery", "copying", "holes", "forecasting", "forecast_commands", "invoicing", "validate_schema", "dashboard", "streamlit_app", "benchmarks",
     ),
 }  # fmt: skip
 LAYER_OF = {unit: layer for layer, units in LAYERS.items() for unit in units}
