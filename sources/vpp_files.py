@@ -245,14 +245,12 @@ def read_final(name: str, body: bytes, plants: Plants) -> Rows:
             if not point:
                 raise SchemaError("no column is named after a metering point (…__kw_)")
             plants.check_metering_point(point)
-        try:
+        with rows.at(line):
             rows.append(
                 metering_point_id=point,
                 period_start=quarter_hour(row.time("delivery_start__utc_"), "delivery_start"),
                 power_kw=row.number(column),
             )
-        except ValueError as problem:
-            rows.rejects.append(Reject(line, str(problem)))
     for asset in (one for one, its in plants.metering_points.items() if its == point):
         plants.check_powers(asset, rows.columns["power_kw"])
     return rows
@@ -268,7 +266,7 @@ def read_redispatch(name: str, body: bytes, plants: Plants) -> Rows:
     rows = Rows.of(REDISPATCH)
     header = ("delivery_start", "delivery_end", "is_redispatched")
     for line, row in records(body, header, rows.rejects):
-        try:
+        with rows.at(line):
             start, end = (
                 row.time(column).replace(microsecond=0)
                 for column in ("delivery_start", "delivery_end")
@@ -282,8 +280,6 @@ def read_redispatch(name: str, body: bytes, plants: Plants) -> Rows:
                 redispatched=_truth(row),
                 publish_time=published,
             )
-        except ValueError as problem:
-            rows.rejects.append(Reject(line, str(problem)))
     return rows
 
 

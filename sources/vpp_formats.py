@@ -6,6 +6,7 @@ file whose rows cannot be told apart from nonsense is refused whole.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import re
@@ -54,6 +55,14 @@ class Rows:
         """One row more; a column that is not named stays empty."""
         for name, column in self.columns.items():
             column.append(cells.get(name))
+
+    @contextlib.contextmanager
+    def at(self, line: int) -> Iterator[None]:
+        """Reject the line where reading it raises ValueError, which says why."""
+        try:
+            yield
+        except ValueError as problem:
+            self.rejects.append(Reject(line, str(problem)))
 
 
 class Row(Mapping[str, str]):

@@ -6,14 +6,13 @@ ids are partial fills of one order. Its volume is stored as the file says it, wi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from domain.settlement import QUARTER
 from domain.tables import Column, Table
 from sources.vpp_files import IMPLAUSIBLE_TIMES_CAPACITY, Plants, from_files
-from sources.vpp_formats import Reject, Row, Rows, in_utc, quarter_hour, records
+from sources.vpp_formats import Row, Rows, in_utc, quarter_hour, records
 
 SELL, BUY = "SELL", "BUY"
 MW, MWH = "MW", "MWH"
@@ -38,7 +37,7 @@ def read_private(name: str, body: bytes, plants: Plants) -> Rows:
     seen: dict[str, tuple[int, dict[str, Any]]] = {}
     limit_mw = sum(plants.capacities_kw.values()) / 1000 * IMPLAUSIBLE_TIMES_CAPACITY
     for line, row in records(body, _TRADE, rows.rejects, ";"):
-        try:
+        with rows.at(line):
             cells = _trade(row)
             identity = cells["trade_id"]
             if identity in seen:
@@ -59,11 +58,8 @@ def read_private(name: str, body: bytes, plants: Plants) -> Rows:
                     f"{IMPLAUSIBLE_TIMES_CAPACITY:g} times the capacity of all assets: the unit label "
                     "contradicts the value, or a contract is missing in crm/"
                 )
-        except ValueError as problem:
-            rows.rejects.append(Reject(line, str(problem)))
-            continue
-        seen[identity] = (line, cells)
-        rows.append(**cells)
+            seen[identity] = (line, cells)
+            rows.append(**cells)
     return rows
 
 
@@ -73,20 +69,17 @@ def read_public(name: str, body: bytes, plants: Plants) -> Rows:
     seen: dict[str, dict[str, Any]] = {}
     legs: set[tuple[str, str]] = set()
     for line, row in records(body, _TRADE, rows.rejects, ";"):
-        try:
+        with rows.at(line):
             cells = _trade(row)
             identity, side = cells["trade_id"], cells.pop("side")
             if (identity, side) in legs:
                 raise ValueError(f"TradeId {identity} is listed twice as {side}; it counts once")
             if seen.get(identity, cells) != cells:
                 raise ValueError(f"the legs of TradeId {identity} differ; the first one counts")
-        except ValueError as problem:
-            rows.rejects.append(Reject(line, str(problem)))
-            continue
-        legs.add((identity, side))
-        if identity not in seen:
-            seen[identity] = cells
-            rows.append(**cells)
+            legs.add((identity, side))
+            if identity not in seen:
+                seen[identity] = cells
+                rows.append(**cells)
     return rows
 
 
@@ -95,10 +88,7 @@ def _trade(row: Row) -> dict[str, Any]:
     identity = row["TradeId"].strip()
     if not identity:
         raise ValueError("TradeId: it is empty")
-    start = quarter_hour(row.time("DeliveryStart"), "DeliveryStart")
-    end = quarter_hour(row.time("DeliveryEnd"), "DeliveryEnd")
-    if not timedelta() < end - start <= LONGEST_DELIVERY:
-        raise ValueError(f"DeliveryEnd: {end - start} after DeliveryStart is no delivery")
+    start, end = _delivery(row, "DeliveryStart", "DeliveryEnd")
     row.word("Currency", "EUR")
     volume = row.number("Volume")
     if volume < 0:
@@ -119,7 +109,7 @@ def read_final_prices(name: str, body: bytes, plants: Plants) -> Rows:
     """Final imbalance prices; an empty price is a hole that the estimate fills."""
     rows = Rows.of(IMBALANCE)
     for line, row in records(body, (*_PRICES, _SHORT, _LONG), rows.rejects, ";"):
-        try:
+        with rows.at(line):
             start = _german_start(row)
             if not row[_SHORT].strip():
                 continue
@@ -129,8 +119,6 @@ def read_final_prices(name: str, body: bytes, plants: Plants) -> Rows:
                 price_eur_per_mwh=row.comma_number(_SHORT),
                 price_long_eur_per_mwh=row.comma_number(_LONG) if row[_LONG].strip() else None,
             )
-        except ValueError as problem:
-            rows.rejects.append(Reject(line, str(problem)))
     return rows
 
 
@@ -138,7 +126,7 @@ def read_estimated_prices(name: str, body: bytes, plants: Plants) -> Rows:
     """Estimated imbalance prices with their status; any but 0 marks a doubtful one."""
     rows = Rows.of(IMBALANCE)
     for line, row in records(body, (*_PRICES, _GUESS, _STATUS), rows.rejects, ";"):
-        try:
+        with rows.at(line):
             start = _german_start(row)
             if not row[_GUESS].strip():
                 continue
@@ -148,8 +136,6 @@ def read_estimated_prices(name: str, body: bytes, plants: Plants) -> Rows:
                 price_eur_per_mwh=row.comma_number(_GUESS),
                 status=row.whole_number(_STATUS),
             )
-        except ValueError as problem:
-            rows.rejects.append(Reject(line, str(problem)))
     return rows
 
 
@@ -179,22 +165,21 @@ def read_compensation(name: str, body: bytes, plants: Plants) -> Rows:
     rows = Rows.of(COMPENSATION)
     header = ("delivery_start__utc_", "delivery_end__utc_", "price__euro_per_mwh_")
     for line, row in records(body, header, rows.rejects):
-        try:
+        with rows.at(line):
             price = row.number("price__euro_per_mwh_")
-            for start in _quarters(row, *header[:2]):
+            start, end = _delivery(row, *header[:2])
+            while start < end:
                 rows.append(period_start=start, price_eur_per_mwh=price)
-        except ValueError as problem:
-            rows.rejects.append(Reject(line, str(problem)))
+                start += QUARTER
     return rows
 
 
-def _quarters(row: Row, first: str, last: str) -> Iterator[datetime]:
+def _delivery(row: Row, first: str, last: str) -> tuple[datetime, datetime]:
+    """Start and end of a delivery on quarter hours; ValueError for one that nobody trades."""
     start, end = quarter_hour(row.time(first), first), quarter_hour(row.time(last), last)
     if not timedelta() < end - start <= LONGEST_DELIVERY:
         raise ValueError(f"{last}: {end - start} after {first} is no delivery")
-    while start < end:
-        yield start
-        start += QUARTER
+    return start, end
 
 
 _TRADE_ID = Column("trade_id", "text", "", "TradeId of the exchange")
