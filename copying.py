@@ -70,7 +70,7 @@ def copy(
     with open_store(source_url, create=False) as source:
         if not source.origin:
             raise UsageError(f"--from {without_password(source_url)} holds nothing to copy.")
-        wanted = _tables(source, keys or [])
+        wanted = tables_of(source, keys or [])
         with open_store(target_url) as target:
             rows = []
             for table in wanted:
@@ -83,7 +83,7 @@ def copy(
     return 0
 
 
-def _tables(source: SqlStore, keys: list[str]) -> list[Table]:
+def tables_of(source: SqlStore, keys: list[str]) -> list[Table]:
     """The tables of these keys; without keys all that the store has, or has in its ledger."""
     from domain.keys import find_all
 

@@ -142,7 +142,7 @@ def conform(
         if column.spelling in arrow.column_names:
             arrays.append(_cast(table, column, arrow.column(column.spelling), where))
         elif column.optional and not (column.sent and arrow.num_rows):
-            arrays.append(pa.nulls(arrow.num_rows, _arrow_type(column.dtype)))
+            arrays.append(pa.nulls(arrow.num_rows, arrow_type(column.dtype)))
         else:
             near = f"; it has {', '.join(unknown)}, which nobody declared" if unknown else ""
             raise SchemaError(
@@ -187,7 +187,7 @@ def to_arrow(table: Table, frame: pd.DataFrame) -> pa.Table:
     import pyarrow as pa
 
     columns = [table.column(name) for name in frame.columns]
-    schema = pa.schema([(column.name, _arrow_type(column.dtype)) for column in columns])
+    schema = pa.schema([(column.name, arrow_type(column.dtype)) for column in columns])
     # One thread: to start others takes longer than the columns do.
     return pa.Table.from_pandas(frame, schema=schema, preserve_index=False, nthreads=1)
 
@@ -220,7 +220,8 @@ def as_arrow(table: Table, data: Any, where: str) -> pa.Table:
     return pa.table(arrays)
 
 
-def _arrow_type(dtype: Dtype) -> pa.DataType:
+def arrow_type(dtype: Dtype) -> pa.DataType:
+    """The Arrow type that a column of the dtype has in a frame of ours."""
     import pyarrow as pa
 
     types = {
@@ -257,7 +258,7 @@ def _cast(table: Table, column: Column, values: pa.ChunkedArray, where: str) -> 
         if column.dtype == "time":
             cast = _to_the_second(_as_utc(values), exact=column.name in table.key)
         else:
-            cast = values.cast(_arrow_type(column.dtype))
+            cast = values.cast(arrow_type(column.dtype))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         raise misfit(table, column, values.to_pylist(), where) from None
     if column.dtype == "decimal" and not all(_fits("decimal", v, True) for v in cast.to_pylist()):

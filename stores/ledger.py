@@ -30,6 +30,26 @@ class InputFile:
     rows: int
 
 
+@dataclass(frozen=True)
+class Standing:
+    """What the ledger has of one key and scope over all its days.
+
+    ``newest`` is the newest day with rows and ``answered_at`` the last good answer (for a product: when
+    it was computed last), None where there is none. ``unpublished`` counts the days of a product whose
+    files are older than its rows, ``days`` the days in each state.
+    """
+
+    key: str
+    scope: str
+    first: date
+    last: date
+    newest: date | None
+    rows: int
+    answered_at: datetime | None
+    unpublished: int
+    days: Mapping[State, int]
+
+
 class Ledger(ABC):
     """The part of a store that keeps entries; see ``stores.sql``."""
 
@@ -113,16 +133,29 @@ class Ledger(ABC):
         entries = map(_entry, found)
         return {(entry.scope, entry.day): entry for entry in entries}
 
-    def day_states(self, key: str) -> list[tuple[str, str, str, int, int, float, str, int, str]]:
+    def day_states(
+        self, key: str, first: date | None = None
+    ) -> list[tuple[str, str, str, int, int, float, str, int, str]]:
         """Scope, day, state, rows, expected, coverage, asked_at, answers and note of a key's entries.
 
         As texts and in order: what a calendar of ten years needs, without making entries of it.
         """
         return self.execute(
             "SELECT scope, day, state, rows, expected, coverage, asked_at, answers, note "
-            "FROM ledger WHERE key = ? ORDER BY scope, day",
-            (key,),
+            "FROM ledger WHERE key = ? AND day >= ? ORDER BY scope, day",
+            (key, (first or date.min).isoformat()),
         )
+
+    def standings(self) -> list[Standing]:
+        """Every key and scope in order, summed up in one pass over the ledger."""
+        found = self.execute(
+            "SELECT key, scope, min(day), max(day), max(CASE WHEN rows > 0 THEN day END), sum(rows), "
+            "max(CASE WHEN state <> 'failed' THEN asked_at END), "
+            "count(CASE WHEN inputs <> published THEN 1 END), "
+            + ", ".join(f"count(CASE WHEN state = '{state}' THEN 1 END)" for state in State)
+            + " FROM ledger GROUP BY key, scope ORDER BY key, scope"
+        )
+        return [_standing(row) for row in found]
 
     def known_days(self, key: str, scope: str | None = None) -> tuple[date, date] | None:
         """The first and last settlement day that the ledger has of a key (and scope)."""
@@ -148,6 +181,21 @@ class Ledger(ABC):
                 )
 
         self.atomically(work)
+
+
+def _standing(row: tuple[Any, ...]) -> Standing:
+    key, scope, first, last, newest, rows, answered_at, unpublished, *days = row
+    return Standing(
+        key,
+        scope,
+        date.fromisoformat(first),
+        date.fromisoformat(last),
+        date.fromisoformat(newest) if newest else None,
+        int(rows),
+        parse_instant(answered_at) if answered_at else None,
+        unpublished,
+        dict(zip(State, days, strict=True)),
+    )
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:

@@ -410,6 +410,17 @@ class SqlStore(Ledger):
         )
         return None if mean is None else float(mean)
 
+    def newest(self, table: Table, window: Window, scope: str = "") -> datetime | None:
+        """The newest time among the window's rows (of one scope); None without rows."""
+        if not self.columns_of(table.name):
+            return None
+        parts, parameters = conditions(table, window, {table.scope: scope} if scope else None)
+        ((newest,),) = self.execute(
+            f"SELECT max({quoted(table.time)}) FROM {quoted(table.name)} WHERE {' AND '.join(parts)}",
+            parameters,
+        )
+        return parse_instant(newest) if newest else None
+
     def size(self, table: Table) -> Size:
         """Rows, first and last time of a table."""
         if not self.columns_of(table.name):
