@@ -22,6 +22,7 @@ from domain.ledger import Entry
 from domain.settlement import days_in
 from domain.tables import conform
 from domain.windows import Window
+from raw_archive import Archive, FilesRecorder
 from sources.dataset import Answer, Dataset, FileReading
 from sources.vpp_files import ASSETS, Plants, plants
 from sources.vpp_formats import Reject, Rows
@@ -51,11 +52,17 @@ class FilesRead:
 
 
 def read_new_files(
-    dataset: Dataset, root: Path, window: Window, store: SqlStore, now: datetime
+    dataset: Dataset,
+    root: Path,
+    window: Window,
+    store: SqlStore,
+    now: datetime,
+    archive: Archive | None = None,
 ) -> FilesRead:
     """Read what is new under ``root`` and bring the entries of the window's days up to date.
 
-    Raises SourceError where the folder does not exist.
+    What is new goes to the ``archive`` first. Raises SourceError where the folder does not exist or the
+    archive cannot be written.
     """
     if not root.is_dir():
         raise SourceError(
@@ -63,21 +70,29 @@ def read_new_files(
         )
     assert isinstance(dataset.read, FileReading)
     done = FilesRead()
+    synthetic = (root / SYNTHETIC_MARK).exists()
+    recorder = FilesRecorder(archive, dataset, window, now, synthetic) if archive else None
     known = plants(store.read_table(ASSETS))
     batch = _Batch()
     odd: dict[str, list[str]] = {}
-    for file, rows in _new_files(dataset, dataset.read, root, store, known):
+    for file, rows, body in _new_files(dataset, dataset.read, root, store, known):
         batch.files.append((file, rows))
         if rows:
+            if recorder and file.sha256:
+                recorder.note(file.name, file.modified_ns, body)
             done.files += 1
             done.bytes += file.size
             for note in rows.notes:
                 odd.setdefault(note, []).append(file.name)
             done.rejected += [f"{file.name}{_line(r)}: {r.reason}" for r in rows.rejects]
         if batch.rows >= ROWS_AT_ONCE:
-            _store(dataset, batch, [], store, root, now, done)
+            if recorder:
+                recorder.keep()
+            _store(dataset, batch, [], store, synthetic, now, done)
             batch = _Batch()
-    _store(dataset, batch, days_in(window), store, root, now, done)
+    if recorder:
+        recorder.keep()
+    _store(dataset, batch, days_in(window), store, synthetic, now, done)
     done.notes = [f"no file is named {pattern}" for pattern in _absent(dataset.read, root)]
     for line in done.rejected:
         log.warning("%s: rejected %s", dataset.key, line)
@@ -117,24 +132,24 @@ class _Batch:
 
 def _new_files(
     dataset: Dataset, reading: FileReading, root: Path, store: SqlStore, known: Plants
-) -> Iterator[tuple[InputFile, Rows | None]]:
-    """Files that were not read yet, or changed since, or say something else now, with their rows."""
+) -> Iterator[tuple[InputFile, Rows | None, bytes]]:
+    """Files not read yet, or changed since, or saying something else now, with rows and content."""
     before, rejected = store.input_files(dataset.key), store.rejected_rows(dataset.key)
     for pattern, read in reading.readings:
         for path in sorted(root.glob(pattern)):
             name = path.relative_to(root).as_posix()
             old, as_before = before.get(name), rejected.get(name, [])
-            file, rows = _read(path, name, read, known, None if as_before else old)
+            file, rows, body = _read(path, name, read, known, None if as_before else old)
             if rows is None:
                 if old and file.modified_ns != old.modified_ns:
-                    yield file, None
+                    yield file, None, body
                 continue
             found = [(reject.line, reject.reason) for reject in rows.rejects]
             if old and old.sha256 == file.sha256 and Counter(found) == Counter(as_before):
                 if file.modified_ns != old.modified_ns:
-                    yield replace(old, modified_ns=file.modified_ns), None
+                    yield replace(old, modified_ns=file.modified_ns), None, body
                 continue
-            yield file, rows
+            yield file, rows, body
 
 
 def _read(
@@ -143,17 +158,17 @@ def _read(
     read: Callable[[str, bytes, Plants], Rows],
     known: Plants,
     old: InputFile | None,
-) -> tuple[InputFile, Rows | None]:
-    """A file and its rows; None where it is the ``old`` one, at most with another time."""
-    file = InputFile(name, "", 0, 0, 0)
+) -> tuple[InputFile, Rows | None, bytes]:
+    """A file, its rows and its content; no rows where it is the ``old`` one, at most with another time."""
+    file, body = InputFile(name, "", 0, 0, 0), b""
     try:
         stat = path.stat()
         if old and (old.size, old.modified_ns) == (stat.st_size, stat.st_mtime_ns):
-            return old, None
+            return old, None, body
         body = path.read_bytes()
         digest = hashlib.sha256(body).hexdigest()
         if old and old.sha256 == digest:
-            return replace(old, modified_ns=stat.st_mtime_ns), None
+            return replace(old, modified_ns=stat.st_mtime_ns), None, body
         file = InputFile(name, digest, len(body), stat.st_mtime_ns, 0)
         rows = read(path.name, body, known)
     except SchemaError as problem:
@@ -162,7 +177,7 @@ def _read(
         said = f"the whole file, because it cannot be opened ({trouble.strerror})"
         rows = Rows({}, [Reject(None, said)])
     rows.rejects = [replace(r, reason=_EMAIL.sub("…@…", r.reason)) for r in rows.rejects]
-    return replace(file, rows=len(next(iter(rows.columns.values()), []))), rows
+    return replace(file, rows=len(next(iter(rows.columns.values()), []))), rows, body
 
 
 def _store(
@@ -170,7 +185,7 @@ def _store(
     batch: _Batch,
     days: list[date],
     store: SqlStore,
-    root: Path,
+    synthetic: bool,
     now: datetime,
     done: FilesRead,
 ) -> None:
@@ -185,7 +200,7 @@ def _store(
         for file, read in batch.files
         if read
     }
-    answer = Answer(rows, 0, 0, synthetic=(root / SYNTHETIC_MARK).exists())
+    answer = Answer(rows, 0, 0, synthetic)
     files = [file for file, _ in batch.files]
     entries, changed = write_files(store, dataset, answer, files, rejects, days, now)
     done.entries.update({entry.day: entry for entry in entries})

@@ -17,13 +17,11 @@ from domain.ledger import Grid
 from domain.settlement import ONE_DAY, settlement_columns
 from domain.tables import Column, Table, conform
 from domain.windows import Window
-from sources.dataset import Answer, Dataset, Provider
+from sources.dataset import Answer, Asker, Dataset, Provider
 from sources.windows import keep_window
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from sources.transport import Client
 
 CARBON_INTENSITY = Provider(
     key="carbon_intensity",
@@ -227,7 +225,7 @@ class Path:
     path: str
     rows: Callable[[bytes, str], Iterator[Row]]
 
-    def __call__(self, dataset: Dataset, scope: str, window: Window, client: Client) -> Answer:
+    def __call__(self, dataset: Dataset, scope: str, window: Window, client: Asker) -> Answer:
         where = f"{dataset.key} {window}"
         path = f"{self.path}/{_minute(window.start)}/{_minute(window.end)}"
         columns, body = client.get(

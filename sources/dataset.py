@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Protocol, TypeVar
 
 from domain.ledger import Completeness
 from domain.tables import Conformed, Table
@@ -13,7 +13,9 @@ from domain.windows import Window
 from utils import Setting, number, url
 
 if TYPE_CHECKING:
-    from sources.transport import Client
+    from sources.transport import Body
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,33 @@ class Provider:
         )
 
 
+class Asker(Protocol):
+    """What a reader asks through: a ``transport.Client``, or what stands between the two or in its place."""
+
+    #: the widest window that a path turned out to allow, for readers to keep to
+    learnt: dict[str, timedelta]
+
+    def get(
+        self, dataset: str, path: str, params: Mapping[str, str], decode: Callable[[bytes], T]
+    ) -> tuple[T, Body]:
+        """Ask ``path`` on behalf of a dataset and decode the body."""
+        ...
+
+    def download(
+        self, dataset: str, address: str, file: IO[bytes], check: Callable[[IO[bytes]], None]
+    ) -> bool:
+        """Write what stands at an address to a file; returns whether the sandbox sent it."""
+        ...
+
+    def reuse(self, address: str) -> None:
+        """Say that what was downloaded from there for another window serves this one, too."""
+        ...
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What ``make`` gives, made once a run."""
+        ...
+
+
 @dataclass(frozen=True)
 class Answer:
     """Rows of one window as a provider sent them.
@@ -109,7 +138,7 @@ class Dataset:
     title: str
     provider: Provider
     table: Table
-    read: Callable[[Dataset, str, Window, Client], Answer] | FileReading
+    read: Callable[[Dataset, str, Window, Asker], Answer] | FileReading
     widest: timedelta
     completeness: Completeness
     lag: timedelta

@@ -19,13 +19,11 @@ from domain.errors import BrokenAnswer, Refused, SchemaError
 from domain.settlement import days_in, days_window, period_starts
 from domain.tables import Conformed, Table, as_arrow, conform
 from domain.windows import Window, format_instant
-from sources.dataset import Answer, Dataset, Provider
+from sources.dataset import Answer, Asker, Dataset, Provider
 from sources.windows import keep_window, split_window
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-    from sources.transport import Client
 
 ELEXON = Provider(
     key="elexon",
@@ -78,7 +76,7 @@ class JsonRows:
     spelled: tuple[str, ...] = ()
     made: tuple[tuple[str, Maker], ...] = ()
 
-    def __call__(self, dataset: Dataset, scope: str, window: Window, client: Client) -> Answer:
+    def __call__(self, dataset: Dataset, scope: str, window: Window, client: Asker) -> Answer:
         import pyarrow as pa
 
         where = f"{dataset.key} {window}"
@@ -106,7 +104,7 @@ class JsonRows:
         return split_window(window, widest) if self.start else [window]
 
     def _ask(
-        self, dataset: Dataset, window: Window, client: Client, where: str
+        self, dataset: Dataset, window: Window, client: Asker, where: str
     ) -> Iterator[tuple[pa.Table, Any, str]]:
         """The rows of one part, asked in narrower parts where the provider says that it is too wide."""
         try:

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from domain.errors import BrokenAnswer, Refused, SchemaError
 from domain.ledger import Span
@@ -21,7 +21,7 @@ from domain.settlement import days_in, days_window
 from domain.tables import Column, Table, conform
 from domain.windows import Window
 from domain.zones import MARKET_CLOCK, ZONES
-from sources.dataset import Answer, Dataset, Provider
+from sources.dataset import Answer, Asker, Dataset, Provider
 from sources.entsoe_xml import (
     ACKNOWLEDGEMENT,
     MOST_SLOTS_IN_ALL,
@@ -32,9 +32,6 @@ from sources.entsoe_xml import (
 )
 from sources.windows import keep_window
 from utils import Setting, several, token
-
-if TYPE_CHECKING:
-    from sources.transport import Client
 
 ENTSOE = Provider(
     key="entsoe",
@@ -85,7 +82,7 @@ class Item:
     extra: tuple[tuple[str, str], ...] = ()
     whole_days: bool = False
 
-    def __call__(self, dataset: Dataset, scope: str, window: Window, client: Client) -> Answer:
+    def __call__(self, dataset: Dataset, scope: str, window: Window, client: Asker) -> Answer:
         import pandas as pd
 
         where = f"{dataset.key} {scope} {window}"
@@ -105,7 +102,7 @@ class Item:
         return Window(span.start, span.end - timedelta(seconds=1))  # the end is not sent here
 
     def _pieces(
-        self, dataset: Dataset, scope: str, window: Window, client: Client
+        self, dataset: Dataset, scope: str, window: Window, client: Asker
     ) -> Iterator[_Piece]:
         """The answers to a window; one that is refused as too wide is halved and asked again."""
         params = {

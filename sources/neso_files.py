@@ -23,7 +23,7 @@ from sources.neso_packages import Resource
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from sources.transport import Client
+    from sources.dataset import Asker
 
 # Bounds what is on disk at once: some dozen months of frequency, or every small file there is.
 KEPT_BYTES = 2**30
@@ -43,7 +43,7 @@ class Shelf:
         self._fetching: dict[Any, threading.Lock] = {}
         self._files: OrderedDict[Any, CsvFile] = OrderedDict()
 
-    def file(self, client: Client, dataset: str, resource: Resource) -> tuple[CsvFile, int]:
+    def file(self, client: Asker, dataset: str, resource: Resource) -> tuple[CsvFile, int]:
         """The file, and how many bytes it took to get it now: 0 where it was there already.
 
         Raises as ``Client.download`` does; SourceError where the disk has no room for it.
@@ -55,6 +55,7 @@ class Shelf:
             with self._lock:
                 if key in self._files:
                     self._files.move_to_end(key)
+                    client.reuse(resource.url)
                     return self._files[key], 0
             file = _download(client, dataset, resource)
             with self._lock:
@@ -66,7 +67,7 @@ class Shelf:
             return file, file.size
 
 
-def _download(client: Client, dataset: str, resource: Resource) -> CsvFile:
+def _download(client: Asker, dataset: str, resource: Resource) -> CsvFile:
     # Nameless: it is gone with its last user, also when the process is killed.
     file: IO[bytes] = tempfile.TemporaryFile(prefix="gridledger-")  # noqa: SIM115
     try:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from domain.errors import BrokenAnswer, SchemaError
 
 if TYPE_CHECKING:
-    from sources.transport import Client
+    from sources.dataset import Asker
 
 # As many files an error names.
 NAMED = 20
@@ -84,7 +84,7 @@ class Package:
         )
 
 
-def show_package(client: Client, dataset: str, name: str) -> Package:
+def show_package(client: Asker, dataset: str, name: str) -> Package:
     """The package as the portal lists it, asked for once a run; raises as ``Client.get`` does."""
 
     def ask() -> Package:

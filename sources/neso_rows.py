@@ -13,14 +13,12 @@ from domain.errors import SchemaError
 from domain.settlement import period_starts
 from domain.tables import Column, Conformed, Table, conform, misfit
 from domain.windows import Window
-from sources.dataset import Answer, Dataset, Provider
+from sources.dataset import Answer, Asker, Dataset, Provider
 from sources.neso_files import CsvFile, Shelf
 from sources.neso_packages import Package, Resource, show_package
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-    from sources.transport import Client
 
 NESO = Provider(
     key="neso",
@@ -69,7 +67,7 @@ class CsvFiles:
     check: Callable[[pa.Table, str], Iterable[str]] = lambda rows, where: ()
     ignored: tuple[str, ...] = IGNORED
 
-    def __call__(self, dataset: Dataset, scope: str, window: Window, client: Client) -> Answer:
+    def __call__(self, dataset: Dataset, scope: str, window: Window, client: Asker) -> Answer:
         shelf = client.once("shelf", Shelf)
         packages: list[Package] = []
         size = 0
