@@ -67,12 +67,18 @@ def _fetch_and_follow(job: Job, wanted: list[Wanted], *, by_name: bool) -> Repor
     """Fetch, then compute and publish the days of products that are missing or stale by it."""
     with meter() as progress:
         done = fetch_data.fetch_windows(
-            wanted, job.store, job.settings, job.now, by_name=by_name, progress=progress
+            wanted,
+            job.store,
+            job.settings,
+            job.now,
+            by_name=by_name,
+            progress=progress,
+            cluster=job.cluster,
         )
     processed = process_data.process_windows(
-        list(_followers(job, done)), job.store, job.settings, job.now
+        list(_followers(job, done)), job.store, job.settings, job.now, cluster=job.cluster
     )
-    report = Report(done.fetched, processed, done.requests)
+    report = Report(done.fetched, processed, done.requests, done.retries)
     report.list_holes(job.now)
     return report
 

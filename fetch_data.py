@@ -17,14 +17,23 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from domain.errors import GivenUp, SchemaError, SourceError, UsageError
+from domain.errors import (
+    ClusterError,
+    ClusterLost,
+    GivenUp,
+    GridledgerError,
+    SchemaError,
+    SourceError,
+    StoreError,
+    UsageError,
+)
 from domain.keys import find
 from domain.ledger import Entry, State, failed, is_due
 from domain.settlement import (
@@ -36,6 +45,11 @@ from domain.settlement import (
     settlement_date,
 )
 from domain.windows import Window
+from executors import SETTINGS as EXECUTOR_SETTINGS
+from executors import Cluster, open_cluster
+from executors.worker import Run, SharedRate, refuse_lacking, workplace
+from raw_archive import SETTINGS as ARCHIVE_SETTINGS
+from raw_archive import Archive, open_archive, read_and_keep
 from sources import DATASETS
 from sources import SETTINGS as SOURCE_SETTINGS
 from sources.dataset import Answer, Dataset, FileReading, Provider
@@ -61,12 +75,8 @@ SETTINGS = (
         whole_number(1, 3660),
         "How many days back the daily job looks for what is missing or was revised.",
     ),
-    Setting(
-        "FETCH_WORKERS",
-        "4",
-        whole_number(1, 64),
-        "Requests to one provider under way at the same time; the rates below hold over all of them.",
-    ),
+    *EXECUTOR_SETTINGS,
+    *ARCHIVE_SETTINGS,
     *SOURCE_SETTINGS,
 )
 
@@ -157,8 +167,11 @@ def fetch(
     if window.start > now:
         raise UsageError(f"{start} has not begun yet: there is nothing to fetch.")
     wanted = each_scope(find_datasets(keys), settings, lambda *_: window)
-    with contextlib.nullcontext(store) if store else open_store(settings["STORE_URL"]) as opened:
-        return fetch_windows(wanted, opened, settings, now, by_name=True, again=again)
+    opening = contextlib.nullcontext(store) if store else open_store(settings["STORE_URL"])
+    with opening as opened, open_cluster(settings) as cluster:
+        return fetch_windows(
+            wanted, opened, settings, now, by_name=True, again=again, cluster=cluster
+        )
 
 
 def each_scope(
@@ -226,12 +239,15 @@ def fetch_windows(
     again: bool = False,
     progress: Progress | None = None,
     stop: threading.Event | None = None,
+    cluster: Cluster | None = None,
 ) -> FetchReport:
     """Fetch each dataset's window as far as the ledger does not prove it; see ``fetch``.
 
-    Requests run in threads; every answer is written by this one, in a transaction of its own. When
-    ``stop`` is set, what is under way is finished and the rest is left to the next run.
+    Requests run in threads, or on the workers of a ``cluster``. Every answer is written in a transaction
+    of its own: by this thread, or by the worker where the store takes several writers. When ``stop`` is set, what is under way is finished and the rest is left to the next run. Raises UsageError
+    or StoreError where nothing can be kept in RAW_ARCHIVE; then nobody was asked.
     """
+    archive = open_archive(settings["RAW_ARCHIVE"])
     with contextlib.ExitStack() as held:
         parts = [Fetched(*one) for one in wanted]
         locked = _lock_all({part.dataset.key for part in parts}, store, held)
@@ -247,7 +263,8 @@ def fetch_windows(
                 day: entry for (scope, day), entry in entries.items() if scope == part.scope
             }
             if isinstance(part.dataset.read, FileReading):
-                _read_folder(part, settings[part.dataset.read.folder_setting], store, now)
+                folder = settings[part.dataset.read.folder_setting]
+                _read_folder(part, folder, store, now, archive)
                 continue
             windows = plan(
                 part.dataset, part.window, part.entries, now, by_name=by_name, again=again
@@ -256,17 +273,21 @@ def fetch_windows(
             tasks += [(part, window) for window in windows]
         report = FetchReport(parts)
         if tasks:
-            _work_through(tasks, report, store, settings, now, progress, stop or threading.Event())
+            with _asking(tasks, store, settings, now, cluster) as ask:
+                turns = _in_turn(tasks, ask, settings["FETCH_WORKERS"], stop or threading.Event())
+                _take_all(turns, len(tasks), report, store, now, progress)
         return report
 
 
-def _read_folder(part: Fetched, root: Path, store: SqlStore, now: datetime) -> None:
+def _read_folder(
+    part: Fetched, root: Path, store: SqlStore, now: datetime, archive: Archive | None
+) -> None:
     """Read a dataset's new files; no request is made, so it needs neither thread nor client."""
     from read_files import read_new_files
 
     begin = time.perf_counter()
     try:
-        done = read_new_files(part.dataset, root, part.window, store, now)
+        done = read_new_files(part.dataset, root, part.window, store, now, archive)
     except (SourceError, SchemaError) as trouble:
         _note_failure(part, part.window, trouble, store, now)
     else:
@@ -290,63 +311,80 @@ def _lock_all(keys: set[str], store: SqlStore, held: contextlib.ExitStack) -> se
     return locked
 
 
-def _work_through(
-    tasks: list[tuple[Fetched, Window]],
-    report: FetchReport,
+@dataclass(frozen=True)
+class _Written:
+    """What became of an answer: the ledger entries of its days, and how much it was."""
+
+    entries: list[Entry]
+    rows: int
+    changed: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What came of asking for one window.
+
+    ``requests_of`` (by dataset) and ``retries`` are all that the ``asker`` has counted of the provider.
+    """
+
+    outcome: Answer | _Written | GridledgerError
+    seconds: float = 0.0
+    asker: str = ""
+    requests_of: Counter[str] = field(default_factory=Counter)
+    retries: int = 0
+
+
+Ask = Callable[[Fetched, Window], Future[_Asked]]
+
+
+@contextlib.contextmanager
+def _asking(
+    tasks: Iterable[tuple[Fetched, Window]],
     store: SqlStore,
     settings: Settings,
     now: datetime,
-    progress: Progress | None,
-    stop: threading.Event,
-) -> None:
+    cluster: Cluster | None,
+) -> Iterator[Ask]:
+    """The way of asking for a window: in a thread of this process, or on a worker of the cluster."""
+    archive = settings["RAW_ARCHIVE"]
+    if cluster:
+        writes = cluster.may_write(store)
+        yield lambda part, window: cluster.submit(
+            _ask_on_worker, cluster.run, part.dataset.key, part.scope, window, archive, now, writes
+        )
+        return
     from sources.transport import Client
 
-    clients = {
-        provider: Client(provider, settings)
-        for provider in {part.dataset.provider for part, _ in tasks}
-    }
-    workers: int = settings["FETCH_WORKERS"]
+    providers = {part.dataset.provider for part, _ in tasks}
+    clients = {provider: Client(provider, settings) for provider in providers}
     # Workers for each provider: one that has to be asked slowly must not hold up the others.
-    pool = ThreadPoolExecutor(workers * len(clients), thread_name_prefix="fetch")
-    tasks = sorted(tasks, key=lambda task: task[0].dataset.priority)
+    pool = ThreadPoolExecutor(settings["FETCH_WORKERS"] * len(clients), thread_name_prefix="fetch")
+
+    def ask(part: Fetched, window: Window) -> Future[_Asked]:
+        client = clients[part.dataset.provider]
+        return pool.submit(_ask, part.dataset, part.scope, window, client, archive, now)
+
     try:
-        asked = _in_turn(tasks, clients, pool, workers, stop)
-        for done, (part, window, answer) in enumerate(asked, start=1):
-            _take(part, window, answer, store, now)
-            part.done += 1
-            part.requests = clients[part.dataset.provider].requests_of[part.dataset.key]
-            if progress:
-                progress(done, len(tasks), part)
+        yield ask
     finally:
         for client in clients.values():
             client.stop()
-            report.requests += client.requests
-            report.retries += client.retries
         # Not waiting: an interrupted run would sit out the timeouts of requests under way.
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-@dataclass(frozen=True)
-class _Timed:
-    outcome: Answer | SourceError | SchemaError
-    seconds: float
-
-
 def _in_turn(
-    tasks: Iterable[tuple[Fetched, Window]],
-    clients: Mapping[Any, Client],
-    pool: Executor,
-    workers: int,
-    stop: threading.Event,
-) -> Iterator[tuple[Fetched, Window, _Timed]]:
+    tasks: Iterable[tuple[Fetched, Window]], ask: Ask, workers: int, stop: threading.Event
+) -> Iterator[tuple[Fetched, Window, _Asked]]:
     """Answers as they come.
 
     At most two for each of a provider's ``workers``, and not too many rows in all, are asked for and
     not yet taken.
     """
-    under_way: dict[Future[_Timed], tuple[Fetched, Window]] = {}
+    under_way: dict[Future[_Asked], tuple[Fetched, Window]] = {}
     waiting: dict[Provider, deque[tuple[Fetched, Window]]] = {}
-    for part, window in tasks:
+    for part, window in sorted(tasks, key=lambda task: task[0].dataset.priority):
         waiting.setdefault(part.dataset.provider, deque()).append((part, window))
     asked: Counter[Provider] = Counter()
     rows = 0
@@ -357,7 +395,7 @@ def _in_turn(
                 if under_way and rows + more > ROWS_UNDER_WAY:
                     break
                 part, window = queue.popleft()
-                under_way[pool.submit(_ask, part, window, clients[provider])] = (part, window)
+                under_way[ask(part, window)] = (part, window)
                 asked[provider] += 1
                 rows += more
         if not under_way:
@@ -366,62 +404,138 @@ def _in_turn(
             part, window = under_way.pop(future)
             asked[part.dataset.provider] -= 1
             rows -= _rows_of(part, window)
-            yield part, window, future.result()
+            yield part, window, _what_came(future)
+
+
+def _what_came(future: Future[_Asked]) -> _Asked:
+    try:
+        return future.result()
+    except ClusterError as trouble:
+        return _Asked(trouble)
 
 
 def _rows_of(part: Fetched, window: Window) -> int:
     return part.dataset.rows_a_day * len(days_in(window))
 
 
-def _ask(part: Fetched, window: Window, client: Client) -> _Timed:
+def _ask(
+    dataset: Dataset, scope: str, window: Window, client: Client, archive: str, now: datetime
+) -> _Asked:
     begin = time.perf_counter()
-    outcome: Answer | SourceError | SchemaError
+    outcome: Answer | GridledgerError
     try:
-        assert not isinstance(part.dataset.read, FileReading)
-        outcome = part.dataset.read(part.dataset, part.scope, window, client)
-    except (SourceError, SchemaError) as trouble:
+        outcome = read_and_keep(dataset, scope, window, client, archive, now)
+    except (SourceError, SchemaError, ClusterError) as trouble:
         outcome = trouble
     except Exception as surprise:  # a fault of ours in one window must not end the night
-        log.exception("%s %s: unforeseen", part.key, window)
+        log.exception("%s %s: unforeseen", f"{dataset.key} {scope}".rstrip(), window)
         outcome = SourceError(
             f"an unforeseen {type(surprise).__name__} while reading the answer ({surprise}); the log "
             "has the details, please report it."
         )
-    return _Timed(outcome, time.perf_counter() - begin)
+    requests_of, retries = client.counted()
+    return _Asked(outcome, time.perf_counter() - begin, requests_of=requests_of, retries=retries)
 
 
-def _take(part: Fetched, window: Window, timed: _Timed, store: SqlStore, now: datetime) -> None:
+def _ask_on_worker(
+    run: Run, key: str, scope: str, window: Window, archive: str, now: datetime, writes: bool
+) -> _Asked:
+    """``_ask``, with what a worker of a cluster keeps for the run; it ``writes`` the answer where it may."""
+    from sources.transport import Client
+
+    (dataset,) = _by_name()[key]
+    provider = dataset.provider
+    try:
+        place = workplace(run)
+        refuse_lacking(dataset.lacking(place.settings), key)
+
+        def client() -> Client:
+            per_s = place.settings[f"{provider.key.upper()}_REQUESTS_PER_S"]
+            return Client(provider, place.settings, SharedRate(provider.key, per_s))
+
+        shared = place.once(provider, client, Client.stop)
+        asked = replace(_ask(dataset, scope, window, shared, archive, now), asker=place.id)
+        if writes and isinstance(asked.outcome, Answer):
+            written = _write(place.store(key), dataset, scope, window, asked.outcome, now)
+            asked = replace(asked, outcome=written)
+    except GridledgerError as trouble:
+        return _Asked(trouble)
+    return asked
+
+
+def _write(
+    store: SqlStore, dataset: Dataset, scope: str, window: Window, answer: Answer, now: datetime
+) -> _Written:
+    entries, changed = write_answer(store, dataset, scope, window, answer, now)
+    return _Written(entries, len(answer.rows.frame), changed, answer.bytes)
+
+
+def _take_all(
+    turns: Iterable[tuple[Fetched, Window, _Asked]],
+    total: int,
+    report: FetchReport,
+    store: SqlStore,
+    now: datetime,
+    progress: Progress | None,
+) -> None:
+    """Take the answers and failures as they come, and count what they cost."""
+    requests: dict[tuple[str, Provider], Counter[str]] = {}
+    retries: Counter[tuple[str, Provider]] = Counter()
+    for done, (part, window, asked) in enumerate(turns, start=1):
+        _take(part, window, asked, store, now)
+        part.done += 1
+        # Counts of one asker only grow, and may arrive in another order: the larger is the newer.
+        by = (asked.asker, part.dataset.provider)
+        requests[by] = requests.get(by, Counter()) | asked.requests_of
+        retries |= Counter({by: asked.retries})
+        part.requests = sum(of[part.dataset.key] for of in requests.values())
+        if progress:
+            progress(done, total, part)
+    report.requests = sum(of.total() for of in requests.values())
+    report.retries = retries.total()
+
+
+def _take(part: Fetched, window: Window, asked: _Asked, store: SqlStore, now: datetime) -> None:
     """Write one answer, or note one failure, and log it."""
-    key = part.key
-    part.seconds += timed.seconds
-    if isinstance(timed.outcome, Exception):
-        _note_failure(part, window, timed.outcome, store, now)
+    key, outcome = part.key, asked.outcome
+    part.seconds += asked.seconds
+    if isinstance(outcome, Answer):
+        outcome = _write(store, part.dataset, part.scope, window, outcome, now)
+    if isinstance(outcome, StoreError):
+        raise outcome
+    if isinstance(outcome, GridledgerError):
+        _note_failure(part, window, outcome, store, now)
         return
-    answer = timed.outcome
-    entries, changed = write_answer(store, part.dataset, part.scope, window, answer, now)
-    part.entries.update({entry.day: entry for entry in entries})
-    part.changed += changed
-    part.bytes += answer.bytes
+    part.entries.update({entry.day: entry for entry in outcome.entries})
+    part.changed += outcome.changed
+    part.bytes += outcome.bytes
     log.info(
         "%s %s: %d rows, %d new or changed, %s, %.1f s",
         key,
         window,
-        len(answer.rows.frame),
-        changed,
-        ", ".join(sorted({str(entry.state) for entry in entries})),
-        timed.seconds,
+        outcome.rows,
+        outcome.changed,
+        ", ".join(sorted({str(entry.state) for entry in outcome.entries})),
+        asked.seconds,
+        extra={**_labels(part), "rows": outcome.rows, "changed": outcome.changed},
     )
-    for note in sorted({entry.note for entry in entries if entry.note}):
-        log.warning("%s %s: %s", key, window, note)
+    for note in sorted({entry.note for entry in outcome.entries if entry.note}):
+        log.warning("%s %s: %s", key, window, note, extra=_labels(part))
+
+
+def _labels(part: Fetched) -> dict[str, str]:
+    """By which a log in JSON can be searched."""
+    return {"dataset": part.dataset.key, "scope": part.scope}
 
 
 def _note_failure(
     part: Fetched, window: Window, trouble: Exception, store: SqlStore, now: datetime
 ) -> None:
-    if not isinstance(trouble, GivenUp) or not part.given_up:  # say it once, not for every window
+    for_good = isinstance(trouble, GivenUp | ClusterLost)
+    if not for_good or not part.given_up:  # say it once, not for every window
         part.failures.append(f"{part.key} {window}: {trouble}")
-        log.error("%s %s: %s", part.key, window, trouble)
-    part.given_up += isinstance(trouble, GivenUp)
+        log.error("%s %s: %s", part.key, window, trouble, extra=_labels(part))
+    part.given_up += for_good
     said = str(trouble)
     entries = [
         failed(part.dataset.key, part.scope, day, part.entries.get(day), now, said)

@@ -20,20 +20,23 @@ import threading
 import time
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from domain.errors import SchemaError
+from domain.errors import ClusterError, SchemaError
 from domain.keys import find_all
 from domain.ledger import Entry, State
 from domain.settlement import LONDON, ONE_DAY, day_window, days_in, days_window, parse_range
 from domain.tables import Table, conform
 from domain.windows import Window
+from executors import SETTINGS as EXECUTOR_SETTINGS
+from executors import Cluster, Here, as_done, open_cluster
+from executors.worker import Run, workplace
 from products import PRODUCTS
 from products.product import WINDOW, Product
 from storage import SETTINGS as STORE_SETTINGS
@@ -60,6 +63,7 @@ SETTINGS = (
         several(product.key for product in PRODUCTS),
         "Products of the daily job.",
     ),
+    *EXECUTOR_SETTINGS,
     *dict.fromkeys(setting for product in PRODUCTS for setting in product.settings),
 )
 
@@ -119,8 +123,9 @@ def process(
     settings = load_settings(SETTINGS, overrides)
     window = parse_range(start, end)
     wanted = [(product, window) for product in find_products(keys)]
-    with contextlib.nullcontext(store) if store else open_store(settings["STORE_URL"]) as opened:
-        return process_windows(wanted, opened, settings, datetime.now(UTC))
+    opening = contextlib.nullcontext(store) if store else open_store(settings["STORE_URL"])
+    with opening as opened, open_cluster(settings) as cluster:
+        return process_windows(wanted, opened, settings, datetime.now(UTC), cluster=cluster)
 
 
 def datasets_behind(product: Product) -> set[str]:
@@ -157,8 +162,13 @@ def process_windows(
     settings: Settings,
     now: datetime,
     stop: threading.Event | None = None,
+    cluster: Cluster | None = None,
 ) -> list[Processed]:
-    """Bring each product's days up to date; see ``process``. ``stop`` ends it between products."""
+    """Bring each product's days up to date; see ``process``. ``stop`` ends it between products.
+
+    Days are computed one after the other by this process, or several at once by the workers of a
+    ``cluster``, which also write them where the store takes several writers.
+    """
     done = []
     for product, window in wanted:
         if stop and stop.is_set():
@@ -169,7 +179,7 @@ def process_windows(
         begin = time.perf_counter()
         try:
             with store.lock(product.key):
-                _bring_up_to_date(part, store, settings, now)
+                _bring_up_to_date(part, store, settings, now, cluster)
         except Locked:
             part.locked = True
             log.warning("%s: locked by another run, skipped", product.key)
@@ -178,7 +188,24 @@ def process_windows(
     return done
 
 
-def _bring_up_to_date(part: Processed, store: SqlStore, settings: Settings, now: datetime) -> None:
+@dataclass(frozen=True)
+class _Batch:
+    """Consecutive days to compute together: with their look-back the rows that ``window`` selects.
+
+    ``inputs`` has for each day the fingerprint of its inputs and the state they allow.
+    """
+
+    key: str
+    window: Window
+    clock: tzinfo
+    inputs: dict[date, tuple[str, State]]
+    assumptions: Mapping[str, Any]
+    now: datetime
+
+
+def _bring_up_to_date(
+    part: Processed, store: SqlStore, settings: Settings, now: datetime, cluster: Cluster | None
+) -> None:
     product, output = part.product, settings["OUTPUT_DIR"]
     assumptions = {name: settings[name.upper()] for name in product.assumptions}
     due, part.waiting = _inputs_of_days(part, store, settings, assumptions, now)
@@ -188,22 +215,28 @@ def _bring_up_to_date(part: Processed, store: SqlStore, settings: Settings, now:
     part.entries = {day: entry for day, entry in known.items() if day in due}
     stale = [day for day in due if day not in known or known[day].inputs != due[day][0]]
     longest = 1 if product.issued_before_end is not None else DAYS_AT_ONCE
-    for days in _runs(stale, longest, _rows_of(product.inputs, stale, store)):
-        window = Window(
-            product.span(days[0], part.clock).start, day_window(days[-1], part.clock).end
+    batches = [
+        _Batch(
+            product.key,
+            Window(product.span(days[0], part.clock).start, day_window(days[-1], part.clock).end),
+            part.clock,
+            {day: due[day] for day in days},
+            assumptions,
+            now,
         )
+        for days in _runs(stale, longest, _rows_of(product.inputs, stale, store))
+    ]
+    for batch, written in _worked_through(batches, store, cluster):
         try:
-            frame = _compute(product, window, store, assumptions)
-        except SchemaError as trouble:
+            entries, rows = written.result()
+        except (SchemaError, ClusterError) as trouble:
             part.failures.append(str(trouble))
-            log.error("%s %s: %s", product.key, window, trouble)
+            log.error("%s %s: %s", product.key, batch.window, trouble)
             continue
-        inputs = {day: due[day] for day in days}
-        entries = write_product(store, product, part.clock, frame, inputs, now)
         part.entries.update({entry.day: entry for entry in entries})
-        part.computed += len(days)
-        part.rows += len(frame)
-        log.info("%s %s: %d rows computed", product.key, window, len(frame))
+        part.computed += len(batch.inputs)
+        part.rows += rows
+        log.info("%s %s: %d rows computed", product.key, batch.window, rows)
     newest = store.newest_day_with_rows(product.key)
     unpublished = [
         day
@@ -309,9 +342,55 @@ def _state_from(states: list[State]) -> State:
     return State.CONFIRMED_PARTIAL if all(s.proven for s in states) else State.PARTIAL
 
 
-def _compute(
-    product: Product, window: Window, store: SqlStore, assumptions: Mapping[str, Any]
-) -> pd.DataFrame:
+_Written = tuple[list[Entry], int]
+
+
+def _worked_through(
+    batches: list[_Batch], store: SqlStore, cluster: Cluster | None
+) -> Iterator[tuple[_Batch, Future[_Written]]]:
+    """Each batch with the entries and the number of rows that were written of it, or its failure."""
+    if not batches:
+        return
+    if cluster is None:
+        here = Here()
+        yield from as_done(batches, lambda batch: here.submit(_compute_and_write, batch, store), 1)
+        return
+    # What looks at its own days before needs them written.
+    product = by_key()[batches[0].key]
+    at_once = 1 if product.key in product.frames else cluster.workers
+    if cluster.may_write(store):
+        yield from as_done(
+            batches, lambda batch: cluster.submit(_work_on_worker, cluster.run, batch), at_once
+        )
+        return
+
+    def compute(batch: _Batch) -> Future[pd.DataFrame]:
+        return cluster.submit(_compute_on_worker, cluster.run, batch, _inputs(batch, store))
+
+    def write(batch: _Batch, frame: Future[pd.DataFrame]) -> _Written:
+        return _write(batch, frame.result(), store)
+
+    for batch, frame in as_done(batches, compute, at_once):
+        yield batch, Here().submit(write, batch, frame)
+
+
+def _work_on_worker(run: Run, batch: _Batch) -> _Written:
+    """A batch from reading to writing on a worker of a cluster, over a connection of its own."""
+    return _compute_and_write(batch, workplace(run).store(batch.key))
+
+
+def _compute_on_worker(run: Run, batch: _Batch, frames: list[pd.DataFrame]) -> pd.DataFrame:
+    """A batch whose reading and writing another does, on a worker that is fit for the run."""
+    workplace(run)
+    return _compute(batch, frames)
+
+
+def _compute_and_write(batch: _Batch, store: SqlStore) -> _Written:
+    return _write(batch, _compute(batch, _inputs(batch, store)), store)
+
+
+def _inputs(batch: _Batch, store: SqlStore) -> list[pd.DataFrame]:
+    product, window = by_key()[batch.key], batch.window
     before = product.issued_before_end
     as_of = None if before is None else window.end - before
     frames = []
@@ -319,7 +398,18 @@ def _compute(
         reach = window.reaching_back(product.look_back.get(key, timedelta()))
         used = product.columns.get(key)
         frames.append(store.read_table(tables()[key], reach, columns=used, as_of=as_of))
-    result = product.compute(*frames, **{WINDOW: window}, **assumptions)
+    return frames
+
+
+def _write(batch: _Batch, frame: pd.DataFrame, store: SqlStore) -> _Written:
+    product = by_key()[batch.key]
+    entries = write_product(store, product, batch.clock, frame, batch.inputs, batch.now)
+    return entries, len(frame)
+
+
+def _compute(batch: _Batch, frames: list[pd.DataFrame]) -> pd.DataFrame:
+    product, window = by_key()[batch.key], batch.window
+    result = product.compute(*frames, **{WINDOW: window}, **batch.assumptions)
     rows = conform(product.table, result, str(window))
     if rows.unknown or len(rows.older):
         raise SchemaError(

@@ -17,9 +17,12 @@ from dataclasses import dataclass
 from datetime import date
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from utils import PROJECT
+
+if TYPE_CHECKING:
+    from sandbox import Fault
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -74,11 +77,11 @@ def peak_mb() -> float:
 
 
 @contextlib.contextmanager
-def sandbox_settings() -> Iterator[dict[str, str]]:
-    """Serve a sandbox in a process of its own; yields the settings that point at it."""
+def sandbox_settings(*faults: Fault) -> Iterator[dict[str, str]]:
+    """Serve a sandbox, with faults, in a process of its own; yields the settings that point at it."""
     os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1"]))
     ours, its = _SPAWN.Pipe()
-    process = _SPAWN.Process(target=_serve, args=(its,), daemon=True)
+    process = _SPAWN.Process(target=_serve, args=(its, faults), daemon=True)
     process.start()
     try:
         # The rate is politeness towards a provider; here it would be all that is measured.
@@ -89,10 +92,10 @@ def sandbox_settings() -> Iterator[dict[str, str]]:
         process.join()
 
 
-def _serve(pipe: Connection) -> None:
+def _serve(pipe: Connection, faults: tuple[Fault, ...]) -> None:
     from sandbox import Sandbox
 
-    with Sandbox() as api:
+    with Sandbox(faults=faults) as api:
         pipe.send(api.settings())
         pipe.recv()  # until the parent ends this process
 

@@ -8,6 +8,8 @@
     |   |-- Refused                 the provider said no (4xx) and asking again would not help
     |   `-- BrokenAnswer            an answer came whole but cannot be read (garbled, cut, HTML)
     |-- SchemaError              1  rows that do not fit their table, with column and sample
+    |-- ClusterError             1  a Dask worker could not do the work, or none of them fits
+    |   `-- ClusterLost             nothing is asked of it any more in this run
     `-- StoreError               1  the database or the disk refused
         |-- StoreMismatch        2  not ours, newer than this program, or of the other origin
         |-- StoreBusy            1  locked by another program for longer than we wait
@@ -50,6 +52,10 @@ class Refused(SourceError):
         self.status = status
         self.body = body
 
+    def __reduce__(self) -> tuple[type["Refused"], tuple[str, int, bytes]]:
+        """It may have to travel between processes."""
+        return Refused, (str(self), self.status, self.body)
+
 
 class BrokenAnswer(SourceError):
     """The answer's body is not what its envelope promises; worth asking again."""
@@ -57,6 +63,14 @@ class BrokenAnswer(SourceError):
 
 class SchemaError(GridledgerError):
     """Rows do not fit the declared table; nothing of their window is stored."""
+
+
+class ClusterError(GridledgerError):
+    """Dask's scheduler or its workers are not there, or are of no use; the window is not done."""
+
+
+class ClusterLost(ClusterError):
+    """Dask's scheduler, or its last worker, went away and did not come back."""
 
 
 class StoreError(GridledgerError):

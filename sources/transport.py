@@ -16,7 +16,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
-from typing import IO, Any, TypeVar
+from typing import IO, Any, Protocol, TypeVar
 from urllib.parse import quote, urlsplit
 
 import requests
@@ -40,6 +40,7 @@ LARGEST_BODY = 512 * 2**20
 # Files are written to disk, so they may be larger; one that comes at this speed may take its time.
 LARGEST_FILE = 4 * 2**30
 SLOWEST_B_PER_S = 2**18
+_BANNED = "HTTP 429: asked too often, and the ban outlasts the deadline"
 
 
 @dataclass(frozen=True)
@@ -58,46 +59,72 @@ class _Again(Exception):
         self.wait_s = wait_s
 
 
+class Rate(Protocol):
+    """When a provider may be asked; shared by all who ask it."""
+
+    def wait(self) -> float:
+        """Wait for one's turn; returns how long nobody may ask instead, or zero [s]."""
+        ...
+
+    def silence_s(self) -> float:
+        """How long the provider wants to be left alone still [s]."""
+        ...
+
+    def keep_quiet(self, seconds: float) -> None:
+        """Let nobody ask before the provider wants to be asked again."""
+        ...
+
+
 class RateLimit:
-    """At most ``per_s`` requests a second, evenly spaced, over all threads of the process."""
+    """A ``Rate`` of at most ``per_s`` requests a second, evenly spaced, over all threads of the process."""
 
     def __init__(self, per_s: float) -> None:
         self._gap = 1.0 / per_s
-        self._next = 0.0
+        self._next = self._quiet_until = 0.0
         self._lock = threading.Lock()
 
-    def wait(self) -> None:
+    def wait(self) -> float:
         with self._lock:
             now = time.monotonic()
+            if self._quiet_until > now:
+                return self._quiet_until - now
             pause = self._next - now
             self._next = max(now, self._next) + self._gap
         if pause > 0:
             time.sleep(pause)
+        return self.silence_s()
+
+    def silence_s(self) -> float:
+        return max(self._quiet_until - time.monotonic(), 0.0)
+
+    def keep_quiet(self, seconds: float) -> None:
+        with self._lock:
+            self._quiet_until = max(self._quiet_until, time.monotonic() + seconds)
 
 
 class Client:
     """Asks one provider, on behalf of one run. Safe to share between threads.
 
-    ``requests``, ``retries`` and ``bytes`` count what went over the wire, ``requests_of`` per dataset. ``rate`` may be replaced
-    by anything with ``wait()``.
+    ``requests``, ``retries`` and ``bytes`` count what went over the wire, ``requests_of`` per dataset.
+    Without a ``rate`` it keeps to the provider's within this process.
     """
 
-    def __init__(self, provider: Provider, settings: Mapping[str, Any]) -> None:
+    def __init__(
+        self, provider: Provider, settings: Mapping[str, Any], rate: Rate | None = None
+    ) -> None:
         prefix = provider.key.upper()
         self.provider = provider
         self.base_url: str = settings[f"{prefix}_BASE_URL"]
         self.timeout_s: float = settings[f"{prefix}_TIMEOUT_S"]
         self.deadline_s: float = settings[f"{prefix}_DEADLINE_S"]
-        self.rate = RateLimit(settings[f"{prefix}_REQUESTS_PER_S"])
+        self.rate = rate or RateLimit(settings[f"{prefix}_REQUESTS_PER_S"])
         self.requests = self.retries = self.bytes = 0
         self.requests_of: Counter[str] = Counter()  # by dataset
-        # The widest window that a path turned out to allow, for readers to keep to.
         self.learnt: dict[str, timedelta] = {}
         self._sessions = threading.local()
         self._lock = threading.Lock()
         self._failures: dict[str, int] = {}  # in a row, by dataset
         self._waiting_since: float | None = None  # the first attempt since the last good answer
-        self._quiet_until = 0.0
         self._stop = threading.Event()
         self._token = token = settings[provider.token_setting] if provider.token_setting else ""
         self._headers = {
@@ -154,6 +181,9 @@ class Client:
 
         return self._patiently(dataset, parts.path, attempt)
 
+    def reuse(self, address: str) -> None:
+        """Nothing is asked for what was downloaded before: here it needs no word."""
+
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
         """What ``make`` gives, made once a run however many threads want it; a failure is not kept."""
         with self._lock:
@@ -193,6 +223,11 @@ class Client:
         self._note_success(dataset)
         return result
 
+    def counted(self) -> tuple[Counter[str], int]:
+        """Requests by dataset, and retries, so far."""
+        with self._lock:
+            return self.requests_of.copy(), self.retries
+
     def stop(self) -> None:
         """End all waiting: the run was interrupted."""
         self._stop.set()
@@ -209,9 +244,11 @@ class Client:
             if self._waiting_since is None:
                 self._waiting_since = time.monotonic()
         if self._banned_for_good():
-            raise _Again("HTTP 429: asked too often, and the ban outlasts the deadline")
-        self._sleep(self._quiet_until - time.monotonic())
-        self.rate.wait()
+            raise _Again(_BANNED)
+        while silence := self.rate.wait():
+            if silence > self._left_s() or self._stop.is_set():
+                raise _Again(_BANNED)
+            self._sleep(silence)
         with self._lock:
             self.requests += 1
             self.requests_of[dataset] += 1
@@ -274,7 +311,7 @@ class Client:
         if status == 429:
             asked = _retry_after(response.headers.get("Retry-After"))
             pause = self.provider.ban_s if asked is None else asked
-            self._keep_quiet(pause)
+            self.rate.keep_quiet(pause)
             raise _Again("HTTP 429: asked too often", pause or None)
         if status == 408 or status >= 500:
             raise _Again(f"HTTP {status}", _retry_after(response.headers.get("Retry-After")))
@@ -287,11 +324,6 @@ class Client:
         )
 
     # --- patience ---
-
-    def _keep_quiet(self, seconds: float) -> None:
-        """Let no thread ask before the provider wants to be asked again."""
-        with self._lock:
-            self._quiet_until = max(self._quiet_until, time.monotonic() + seconds)
 
     def _stop_retrying(self, state: tenacity.RetryCallState) -> bool:
         return (
@@ -329,7 +361,7 @@ class Client:
 
     def _banned_for_good(self) -> bool:
         """Whether the provider wants to be left alone for longer than we may wait."""
-        return self._quiet_until - time.monotonic() > self._left_s()
+        return self.rate.silence_s() > self._left_s()
 
     def _overdue(self) -> bool:
         return self._left_s() <= 0
@@ -357,6 +389,12 @@ class Client:
         what = f" for {path}" if path else ""
         sentence = f"{self.provider.title} gave no usable answer{what} ({reason})"
         return self._without_token(f"{sentence}; the next run asks again.")
+
+    def without_token(self, body: bytes) -> bytes:
+        """A body that can be kept, should the provider quote the token that it was sent."""
+        if not self._token:
+            return body
+        return self._without_token(body.decode("latin-1")).encode("latin-1")
 
     def _without_token(self, text: str) -> str:
         """What a provider says, should it quote the token that it was sent."""
