@@ -75,7 +75,7 @@ def days_of(
 ) -> Iterator[Day]:
     """Every day from ``first`` to ``last``; without them from the first known day to yesterday."""
     yesterday = settlement_date(now) - ONE_DAY
-    known = {row[1]: row for row in store.day_states(dataset.key) if row[0] == scope}
+    known = {row[1]: row for row in store.day_states(dataset.key, first) if row[0] == scope}
     earliest = date.fromisoformat(min(known)) if known else yesterday
     day = max(first or earliest, dataset.available_from)
     while day <= (last or yesterday):

@@ -5,6 +5,7 @@ A few of them are said; when most of an answer is impossible, it is refused.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,22 @@ if TYPE_CHECKING:
 SETTLEMENT = ("settlement_date", "settlement_period")
 # Of a multiple's fraction this much is rounding; one value in so many may be finer than it should be.
 _ROUNDING, _FINER = 1e-4, 10
+
+# What ledger notes call a change at the source; of all else they tell of a bad day of the provider.
+_NOTED = re.compile(
+    r"unknown columns | outside \S+ to \S+ | finer than |never met before: |"
+    r"contradict their settlement period|was there the day before and is missing|"
+    r"resolution of .+ changed from |has the unit changed\?|nothing of this window was stored"
+)
+
+
+def tells_of_drift(note: str) -> bool:
+    """Whether the note of a ledger entry tells of drift.
+
+    >>> tells_of_drift("unknown columns warningType"), tells_of_drift("no answer within 60 s")
+    (True, False)
+    """
+    return bool(_NOTED.search(note))
 
 
 def strange_values(table: Table, cast: pa.Table, frame: pd.DataFrame, where: str) -> Iterator[str]:
