@@ -18,10 +18,12 @@ from domain.errors import GridledgerError, StoreError, UsageError
 from domain.ledger import State
 from domain.settlement import ONE_DAY, settlement_date
 from domain.windows import Window, format_instant
+from metrics import SETTINGS as METRICS_SETTINGS
 from utils import (
     Setting,
     SettingError,
     Settings,
+    choice,
     load_settings,
     log,
     record_run,
@@ -31,6 +33,7 @@ from utils import (
 )
 
 if TYPE_CHECKING:
+    from executors import Cluster
     from fetch_data import Fetched
     from process_data import Processed
     from products.product import Product
@@ -54,6 +57,7 @@ class Report:
     fetched: list[Fetched] = field(default_factory=list)
     processed: list[Processed] = field(default_factory=list)
     requests: int = 0
+    retries: int = 0
     holes: list[str] = field(default_factory=list)
 
     @property
@@ -103,6 +107,13 @@ SETTINGS = (
         time_of_day,
         "When 'schedule' starts the daily job (HH:MM, Europe/London).",
     ),
+    Setting(
+        "LOG_FORMAT",
+        "text",
+        choice("text", "json"),
+        "How the log is written, on the console and in task_log.log: text, or json (an object a line).",
+    ),
+    *METRICS_SETTINGS,
 )
 
 
@@ -156,12 +167,13 @@ def run_job(
             by_name=window is not None,
             progress=progress,
             stop=stop,
+            cluster=job.cluster,
         )
     yesterday = settlement_date(now) - ONE_DAY
     spans = [(p, window or process_data.all_days(p, store, yesterday)) for p in products]
     to_process = [(product, days) for product, days in spans if days]
-    processed = process_data.process_windows(to_process, store, settings, now, stop)
-    report = Report(fetched.fetched, processed, fetched.requests)
+    processed = process_data.process_windows(to_process, store, settings, now, stop, job.cluster)
+    report = Report(fetched.fetched, processed, fetched.requests, fetched.retries)
     report.list_holes(now)
     return report
 
@@ -189,13 +201,17 @@ def what_to_run(settings: Settings, only: list[str]) -> tuple[list[Dataset], lis
 
 @dataclass(frozen=True)
 class Job:
-    """One command that does something: its store, its settings, and the moment it began."""
+    """One command that does something: its store, its settings, and the moment it began.
+
+    Its windows and days are worked on by the ``cluster``, or where there is none by threads.
+    """
 
     name: str
     store: SqlStore
     settings: Settings
     now: datetime
     clock: float = field(default_factory=time.monotonic)
+    cluster: Cluster | None = None
 
     def finish(self, report: Report) -> int:
         """Print the summary, keep the run record, return the exit code."""
@@ -208,22 +224,75 @@ class Job:
         return code
 
     def record(self, code: int, report: Report, error: str = "") -> None:
-        """Log the end and append it to the run records that ``status`` shows."""
-        log.info("%s ends with exit code %d (%s)", self.name, code, EXIT_CODES[code])
-        record = {
-            "started": format_instant(self.now),
-            "command": self.name,
-            "seconds": round(time.monotonic() - self.clock, 1),
-            "requests": report.requests,
-            "rows": sum(part.changed for part in report.fetched),
-            "holes": len(report.holes),
-            "exit_code": code,
-            "error": error,
-        }
-        try:
-            record_run(self.settings["OUTPUT_DIR"], record)
-        except OSError as trouble:
-            log.warning("the run could not be recorded in runs.jsonl: %s", trouble.strerror)
+        """Log the end, append it to the run records that ``status`` shows, write the metrics."""
+        _record(self.name, self.settings, self.now, self.clock, code, report, error, self.store)
+
+
+def _record(
+    name: str,
+    settings: Settings,
+    now: datetime,
+    clock: float,
+    code: int,
+    report: Report,
+    error: str,
+    store: SqlStore | None,
+) -> None:
+    """See ``Job.record``; without a store where it could not even be opened."""
+    import metrics
+
+    record = {
+        "started": format_instant(now),
+        "command": name,
+        "seconds": round(time.monotonic() - clock, 1),
+        "requests": report.requests,
+        "retries": report.retries,
+        "bytes": sum(part.bytes for part in report.fetched),
+        "rows": sum(part.changed for part in report.fetched),
+        "failures": len(report.failures) or int(bool(error)),
+        "holes": len(report.holes),
+        "exit_code": code,
+        "error": error,
+        "datasets": {
+            part.key: _told(
+                requests=part.requests,
+                bytes=part.bytes,
+                rows=part.changed,
+                failures=len(part.failures),
+            )
+            for part in report.fetched
+            if not (part.locked or part.skipped)
+        },
+        "products": {
+            part.product.key: _told(
+                rows=part.rows, waiting=len(part.waiting), failures=len(part.failures)
+            )
+            for part in report.processed
+            if not part.locked
+        },
+    }
+    log.info(
+        "%s ends with exit code %d (%s)",
+        name,
+        code,
+        EXIT_CODES[code],
+        extra={key: record[key] for key in ("command", "exit_code", "seconds", "error")},
+    )
+    try:
+        record_run(settings["OUTPUT_DIR"], record)
+    except OSError as trouble:
+        log.warning("the run could not be recorded in runs.jsonl: %s", trouble.strerror)
+    try:
+        metrics.write(store, settings, now)
+    except OSError as trouble:
+        log.warning("%s could not be written: %s", metrics.FILE, trouble.strerror)
+    except Exception:  # the run did its work, whatever becomes of the figures about it
+        log.exception("%s could not be written for an unforeseen reason", metrics.FILE)
+
+
+def _told(**counts: int) -> dict[str, int]:
+    """What there is to tell; a run has a line, and most datasets had nothing due."""
+    return {name: count for name, count in counts.items() if count}
 
 
 @contextlib.contextmanager
@@ -232,21 +301,29 @@ def open_job(name: str, **overrides: str) -> Iterator[Job]:
 
     Raises SettingError for a wrong setting, StoreError where folder or store cannot be used.
     """
+    from executors import open_cluster
     from storage import open_store
 
     settings = read_settings(**overrides)
     folder = settings["OUTPUT_DIR"]
     try:
         # On a terminal the progress bar and the summary tell the story; the file has every line.
-        start_log(folder, logging.WARNING if sys.stderr.isatty() else logging.INFO)
+        level = logging.WARNING if sys.stderr.isatty() else logging.INFO
+        start_log(folder, level, settings["LOG_FORMAT"])
     except OSError as trouble:
         raise StoreError(
             f"OUTPUT_DIR={folder.name} cannot be written ({trouble.strerror}): check its permissions "
             "or set another folder."
         ) from None
     log.info("%s begins", name)
-    with open_store(settings["STORE_URL"]) as store:
-        job = Job(name, store, settings, datetime.now(UTC))
+    now, clock = datetime.now(UTC), time.monotonic()
+    try:
+        opened = open_store(settings["STORE_URL"])
+    except GridledgerError as trouble:
+        _record(name, settings, now, clock, trouble.exit_code, Report(), str(trouble), None)
+        raise
+    with opened as store, open_cluster(settings, console.say) as cluster:
+        job = Job(name, store, settings, now, clock, cluster)
         try:
             yield job
         except KeyboardInterrupt:
@@ -254,6 +331,9 @@ def open_job(name: str, **overrides: str) -> Iterator[Job]:
             raise
         except GridledgerError as trouble:
             job.record(trouble.exit_code, Report(), str(trouble))
+            raise
+        except Exception as surprise:
+            job.record(1, Report(), f"an unforeseen {type(surprise).__name__}")
             raise
 
 

@@ -9,7 +9,7 @@ import threading
 import time
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 try:
     import typer
@@ -23,11 +23,17 @@ import copying
 import forecast_commands
 import invoicing
 import look
+import metrics
+import publishing
+import replaying
 from domain.errors import GridledgerError, UsageError
 from domain.settlement import ONE_DAY, days_in, days_window, parse_day, parse_range, settlement_date
 from domain.windows import Window, parse_instant
 from job import EXIT_CODES, Report, open_job, read_settings, run_job
 from utils import PROJECT, Locked, SettingError, log, time_of_day
+
+if TYPE_CHECKING:
+    from sandbox.vpp import Written
 
 _CODES = " · ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items())
 HELP = f"""Fetch what the power grid publishes, compute what people decide with, prove nothing is missing.
@@ -58,12 +64,24 @@ SomeKeys = Annotated[
 Start = Annotated[str, typer.Option("--start", metavar="A", help=_A_RANGE)]
 End = Annotated[str | None, typer.Option("--end", metavar="B", help=_B_RANGE)]
 Again = Annotated[bool, typer.Option("--again", help="Ask even for what the ledger proves.")]
+Where = Annotated[
+    Literal["threads", "dask"] | None,
+    typer.Option("--executor", help="Where the work is done, instead of EXECUTOR."),
+]
 Day = Annotated[str | None, typer.Option("--date", metavar="D", help="One settlement day.")]
 
 
 @app.callback(invoke_without_command=True)
-def default(context: typer.Context) -> int | None:
+def default(
+    context: typer.Context,
+    log_format: Annotated[
+        Literal["text", "json"] | None,
+        typer.Option("--log-format", help="How the log is written, instead of LOG_FORMAT."),
+    ] = None,
+) -> int | None:
     """Run the daily job where no command is named."""
+    if log_format:
+        os.environ["LOG_FORMAT"] = log_format
     return run() if context.invoked_subcommand is None else None
 
 
@@ -76,13 +94,14 @@ def run(
         list[str] | None,
         typer.Option("--only", metavar="KEY", help="Only this dataset or product (repeatable)."),
     ] = None,
+    executor: Where = None,
 ) -> int:
     """The daily job: fetch, process, store, publish, once.
 
     Without dates: yesterday and what is missing before it, up to CATCH_UP_DAYS back.
     """
     window = _window(day, start, end) if day or start or end else None
-    with open_job("run") as job:
+    with open_job("run", **_given(EXECUTOR=executor)) as job:
         return job.finish(run_job(job, window, only or []))
 
 
@@ -92,6 +111,7 @@ def schedule(
         str | None,
         typer.Option("--at", metavar="HH:MM", help="Instead of SCHEDULE_AT (Europe/London)."),
     ] = None,
+    executor: Where = None,
 ) -> int:
     """Run the daily job now and then every day, until told to stop.
 
@@ -100,29 +120,31 @@ def schedule(
     """
     import schedule as clockwork
 
-    at = time_of_day_or_refuse(at) if at else read_settings()["SCHEDULE_AT"]
+    settings = read_settings()
+    at = time_of_day_or_refuse(at) if at else settings["SCHEDULE_AT"]
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: _interrupt() if stop.is_set() else stop.set())
     timetable = clockwork.Scheduler()
-    timetable.every().day.at(at, "Europe/London").do(_one_job, stop)
-    _one_job(stop)  # what was missed while nobody ran is caught up at once
-    beat = 0.0
-    while not stop.is_set():
-        timetable.run_pending()
-        if time.monotonic() >= beat:
-            log.info("schedule: alive, next job at %s local time", timetable.next_run)
-            beat = time.monotonic() + HEARTBEAT_S
-        # Short waits, because the clock may jump and a laptop may sleep.
-        stop.wait(min(max(timetable.idle_seconds or 0.0, 0.1), 30.0))
+    with metrics.served(settings) as page:
+        timetable.every().day.at(at, "Europe/London").do(_one_job, stop, page, executor)
+        _one_job(stop, page, executor)  # what was missed while nobody ran is caught up at once
+        beat = 0.0
+        while not stop.is_set():
+            timetable.run_pending()
+            if time.monotonic() >= beat:
+                log.info("schedule: alive, next job at %s local time", timetable.next_run)
+                beat = time.monotonic() + HEARTBEAT_S
+            # Short waits, because the clock may jump and a laptop may sleep.
+            stop.wait(min(max(timetable.idle_seconds or 0.0, 0.1), 30.0))
     log.info("schedule: stopped")
     return 0
 
 
-def _one_job(stop: threading.Event) -> None:
+def _one_job(stop: threading.Event, page: metrics.Page, executor: str | None) -> None:
     """One daily job of the schedule; whatever goes wrong, the next one comes."""
     try:
-        with open_job("schedule") as job:
+        with page.run(), open_job("schedule", **_given(EXECUTOR=executor)) as job:
             job.finish(run_job(job, None, [], stop))
     except (GridledgerError, SettingError) as trouble:
         log.error("schedule: the job failed: %s", trouble)
@@ -135,9 +157,11 @@ def _one_job(stop: threading.Event) -> None:
         "fetch frequency --start 2024-10-27", "fetch AGWS --start 2024-10-01 --end 2024-10-31"
     )
 )
-def fetch(keys: Keys, start: Start, end: End = None, again: Again = False) -> int:
+def fetch(
+    keys: Keys, start: Start, end: End = None, again: Again = False, executor: Where = None
+) -> int:
     """Fetch datasets for a range, as far as the ledger does not prove it."""
-    return _fetch("fetch", keys, _window(None, start, end), again)
+    return _fetch("fetch", keys, _window(None, start, end), again, executor)
 
 
 @app.command("fetch-range", epilog=look.examples("fetch-range 2024-10-01 2024-10-31"))
@@ -170,6 +194,7 @@ def repair(
     keys: SomeKeys = None,
     start: Annotated[str | None, typer.Option("--start", metavar="A", help="First day.")] = None,
     end: Annotated[str | None, typer.Option("--end", metavar="B", help="Last day.")] = None,
+    executor: Where = None,
 ) -> int:
     """Ask for exactly the holes and for what may have been revised; products follow.
 
@@ -180,7 +205,7 @@ def repair(
     first, last = (parse_day(text) if text else None for text in (start, end))
     if first and last:
         _window(None, str(first), str(last))
-    with open_job("repair") as job:
+    with open_job("repair", **_given(EXECUTOR=executor)) as job:
         return job.finish(whole_years.repair(job, keys or [], first, last))
 
 
@@ -198,6 +223,7 @@ def backfill(
     workers: Annotated[
         int | None, typer.Option(help="Instead of FETCH_WORKERS.", min=1, max=64)
     ] = None,
+    executor: Where = None,
 ) -> int:
     """Fetch years: every day that the ledger does not know, resumable after any stop; products follow.
 
@@ -207,20 +233,22 @@ def backfill(
 
     window = _window(None, start, end or str(settlement_date(datetime.now(UTC)) - ONE_DAY))
     days = days_in(window)
-    changed = {"FETCH_WORKERS": str(workers)} if workers else {}
+    changed = _given(FETCH_WORKERS=str(workers) if workers else None, EXECUTOR=executor)
     with open_job("backfill", **changed) as job:
         return job.finish(whole_years.backfill(job, keys or [], days[0], days[-1]))
 
 
 @app.command(epilog=look.examples("process battery_power --start 2024-10-27"))
-def process(keys: Keys, start: Start, end: End = None) -> int:
+def process(keys: Keys, start: Start, end: End = None, executor: Where = None) -> int:
     """Compute products from what is stored, as far as they are missing or stale."""
     import process_data
 
     window = _window(None, start, end)
-    with open_job("process") as job:
+    with open_job("process", **_given(EXECUTOR=executor)) as job:
         wanted = [(product, window) for product in process_data.find_products(keys)]
-        done = process_data.process_windows(wanted, job.store, job.settings, job.now)
+        done = process_data.process_windows(
+            wanted, job.store, job.settings, job.now, cluster=job.cluster
+        )
         report = Report(processed=done)
         for part in report.processed:
             for day, reason in part.waiting.items():
@@ -234,21 +262,19 @@ def demo(day: Day = None) -> int:
 
     Without a date: the two days of 2024 on which the clocks change.
     """
-    from read_files import SYNTHETIC_MARK
     from sandbox import Sandbox
-    from sandbox.vpp import write_folder
 
     days = [parse_day(day)] if day else [date(2024, 3, 31), date(2024, 10, 27)]
     folder = PROJECT / "output" / "demo"
     os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1"]))
     codes = []
     with Sandbox() as api:
-        write_folder(folder / "vpp", days, defects=False)
-        (folder / "vpp" / SYNTHETIC_MARK).write_text("Made by gridledger's sandbox.\n")
+        _write_synthetic(folder / "vpp", days, defects=False)
         overrides = {
             "OUTPUT_DIR": str(folder),
             "STORE_URL": f"sqlite:///{folder / 'gridledger.db'}",
             "VPP_DIR": str(folder / "vpp"),
+            "RAW_ARCHIVE": "",
             **api.settings(),
         }
         console.say("Synthetic data: every number below is made up by the sandbox.")
@@ -271,15 +297,8 @@ def vpp_sample(
     clean: Annotated[bool, typer.Option("--clean", help="Without the dirt of real files.")] = False,
 ) -> int:
     """Write a synthetic folder of virtual-power-plant files, with all the dirt that real ones have."""
-    from read_files import SYNTHETIC_MARK
-    from sandbox.vpp import write_folder
-
     days = [parse_day(text) for text in day or ["2024-03-31", "2024-10-27"]]
-    try:
-        written = write_folder(folder, days, dirt=not clean)
-        (folder / SYNTHETIC_MARK).write_text("Made by gridledger's sandbox.\n")
-    except OSError as trouble:
-        raise UsageError(f"{folder} cannot be written: {trouble.strerror}.") from None
+    written = _write_synthetic(folder, days, dirt=not clean)
     console.say(
         f"{len(written.files)} synthetic files in {folder}, {len(written.defects)} defects:"
     )
@@ -288,6 +307,19 @@ def vpp_sample(
         console.say(f"  {defect.file}{line}: {defect.reason}")
     console.say(f"Read them with VPP_DIR={folder}")
     return 0
+
+
+def _write_synthetic(folder: Path, days: list[date], **how: bool) -> Written:
+    """A folder of synthetic files, marked as such; UsageError where it cannot be written."""
+    from read_files import SYNTHETIC_MARK
+    from sandbox.vpp import write_folder
+
+    try:
+        written = write_folder(folder, days, **how)
+        (folder / SYNTHETIC_MARK).write_text("Made by gridledger's sandbox.\n")
+    except OSError as trouble:
+        raise UsageError(f"{folder} cannot be written: {trouble.strerror}.") from None
+    return written
 
 
 @app.command(
@@ -331,6 +363,7 @@ def sandbox(
             console.say(f"{key}={value}")
         console.say("OUTPUT_DIR=output/sandbox")
         console.say("STORE_URL=sqlite:///output/sandbox/gridledger.db")
+        console.say("RAW_ARCHIVE=")
         sys.stdout.flush()
         api.serve_forever()
     return 0
@@ -370,6 +403,8 @@ def bench(
 app.add_typer(look.app)
 app.add_typer(battery.app)
 app.add_typer(copying.app)
+app.add_typer(publishing.app)
+app.add_typer(replaying.app)
 app.add_typer(forecast_commands.app, name="forecast")
 app.add_typer(invoicing.app, name="invoice")
 
@@ -382,10 +417,17 @@ def time_of_day_or_refuse(text: str) -> str:
         raise UsageError(f"--at {text}: {problem}.") from None
 
 
-def _fetch(command: str, keys: list[str], window: Window, again: bool) -> int:
+def _given(**options: str | None) -> dict[str, str]:
+    """The settings in whose place an option was given."""
+    return {key: value for key, value in options.items() if value is not None}
+
+
+def _fetch(
+    command: str, keys: list[str], window: Window, again: bool, executor: str | None = None
+) -> int:
     import fetch_data
 
-    with open_job(command) as job:
+    with open_job(command, **_given(EXECUTOR=executor)) as job:
         datasets = fetch_data.find_datasets(keys)
         wanted = fetch_data.each_scope(datasets, job.settings, lambda *_: window)
         with console.progress("fetch") as progress:
@@ -397,8 +439,9 @@ def _fetch(command: str, keys: list[str], window: Window, again: bool) -> int:
                 by_name=True,
                 again=again,
                 progress=progress,
+                cluster=job.cluster,
             )
-        report = Report(fetched=done.fetched, requests=done.requests)
+        report = Report(fetched=done.fetched, requests=done.requests, retries=done.retries)
         report.list_holes(job.now)
         return job.finish(report)
 

@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from domain.ledger import Events, Grid, Rows
 from job import EXIT_CODES, all_settings
+from metrics import METRICS
 from products import PRODUCTS
 from sources import DATASETS
 from sources.dataset import Dataset
@@ -129,6 +130,15 @@ def licences() -> str:
     return "".join(f"- {provider.title}: {provider.attribution}\n" for provider in providers)
 
 
+def metrics() -> str:
+    """Every metric as a Markdown table."""
+    rows = [
+        (f"`{name}`", ", ".join(f"`{label}`" for label in metric.labels), metric.text)
+        for name, metric in METRICS.items()
+    ]
+    return _table(("metric", "labels", "meaning"), rows)
+
+
 def config_env() -> str:
     """The text of config.env: every setting with its default under a line that explains it."""
     lines = [
@@ -140,7 +150,7 @@ def config_env() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = ("README.md", "docs/columns.md")
+PAGES = ("README.md", "docs/columns.md", "docs/monitoring.md")
 TABLES: dict[str, Callable[[], str]] = {
     "datasets": datasets,
     "products": products,
@@ -148,6 +158,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "settings": settings,
     "exit codes": exit_codes,
     "licences": licences,
+    "metrics": metrics,
 }
 
 

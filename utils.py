@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 PROJECT = Path(__file__).resolve().parent
+VERSION = "0.1.0"
 log = logging.getLogger("gridledger")
 
 
@@ -188,7 +189,7 @@ def choice(*allowed: str) -> Callable[[str], str]:
 
 def several(known: Iterable[str]) -> Callable[[str], tuple[str, ...]]:
     """A parser of a comma-separated list of known words."""
-    known = tuple(known)
+    known = tuple(dict.fromkeys(known))
 
     def parse(value: str) -> tuple[str, ...]:
         words = tuple(word.strip() for word in value.split(",") if word.strip())
@@ -229,12 +230,19 @@ def folder_or_nothing(value: str) -> Path | None:
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file that appears whole or not at all, even if the power fails."""
+    with written_whole(path) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def written_whole(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write that takes its name when the block ends, and not at all after an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     beside = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         beside.chmod(0o644)  # mkstemp makes files that only their owner can read
@@ -278,8 +286,36 @@ def file_lock(path: Path) -> Iterator[None]:
 # --- log and run records --------------------------------------------------------------------------
 
 
-def start_log(folder: Path, console_level: int = logging.INFO) -> None:
-    """Send the log to ``task_log.log`` in the folder (rotating) and, from a level on, to stderr."""
+_OF_EVERY_RECORD = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: time (UTC), level, logger, message, what the call gave as ``extra``.
+
+    A traceback is the text ``exception``, its line breaks escaped.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        moment = datetime.fromtimestamp(record.created, UTC)
+        told = {
+            "time": f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z",
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        told |= {
+            name: value for name, value in vars(record).items() if name not in _OF_EVERY_RECORD
+        }
+        if record.exc_info:
+            told["exception"] = self.formatException(record.exc_info)
+        return json.dumps(told, default=str)
+
+
+def start_log(folder: Path, console_level: int = logging.INFO, form: str = "text") -> None:
+    """Send the log to ``task_log.log`` in the folder (rotating) and, from a level on, to stderr.
+
+    ``form`` is ``text``, or ``json`` for machines that read it.
+    """
     for handler in list(log.handlers):
         log.removeHandler(handler)
         handler.close()
@@ -292,8 +328,9 @@ def start_log(folder: Path, console_level: int = logging.INFO) -> None:
     to_file = logging.handlers.RotatingFileHandler(
         folder / "task_log.log", maxBytes=5_000_000, backupCount=5, encoding="utf-8"
     )
-    line = logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
-    line.converter = _utc
+    text = logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
+    text.converter = _utc
+    line = JsonLines() if form == "json" else text
     for handler in (to_console, to_file):
         handler.setFormatter(line)
         log.addHandler(handler)
@@ -319,10 +356,25 @@ def last_runs(folder: Path, count: int) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     runs = []
-    for line in path.read_text(encoding="utf-8").splitlines()[-count:]:
-        with contextlib.suppress(json.JSONDecodeError):
+    for line in _last_lines(path, count):
+        with contextlib.suppress(ValueError):  # of JSON, or of UTF-8 in the middle of a letter
             runs.append(json.loads(line))
     return runs
+
+
+_PIECE = 64 * 1024
+
+
+def _last_lines(path: Path, count: int) -> list[bytes]:
+    """At most ``count`` lines from a file's end, of which no more is read than they need."""
+    read = b""
+    with path.open("rb") as file:
+        begin = file.seek(0, os.SEEK_END)
+        while begin and read.count(b"\n") <= count:
+            end, begin = begin, max(0, begin - _PIECE)
+            file.seek(begin)
+            read = file.read(end - begin) + read
+    return read.splitlines()[-count:]
 
 
 @contextlib.contextmanager

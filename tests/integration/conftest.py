@@ -51,7 +51,7 @@ WHAT_RUNS = {
     "PRODUCTS": "average_power,wind_solar_summary",
 }
 # Files that say when something was done, and so differ between two runs that did the same.
-DIARIES = ("task_log.log", "runs.jsonl")
+DIARIES = ("task_log.log", "runs.jsonl", "metrics.prom")
 
 
 def instant(text: str) -> datetime:

@@ -632,6 +632,42 @@ def test_ledger_comes_back_as_it_was_written_and_in_order(place: Place) -> None:
         ]
 
 
+def test_each_key_and_scope_is_summed_up(place: Place) -> None:
+    later = instant("2024-10-07T06:00:00Z")
+    written = [
+        entry("2024-10-04", State.EMPTY, scope="a", rows=0),
+        entry("2024-10-05", scope="a", inputs="x", published="y"),
+        entry("2024-10-06", State.FAILED, scope="a", rows=0, asked_at=later),
+        entry("2024-10-05", State.FAILED, scope="B", rows=0),
+    ]
+    with place.open() as store:
+        assert store.standings() == []
+        store.atomically(lambda: [store.record(each) for each in written])
+        first, second = store.standings()
+        assert store.day_states("metered", date(2024, 10, 6))[0][:3] == (
+            "a",
+            "2024-10-06",
+            "failed",
+        )
+    assert (first.scope, first.rows, first.newest, first.answered_at) == ("B", 0, None, None)
+    assert (second.key, second.scope, second.unpublished) == ("metered", "a", 1)
+    assert (second.first, second.last) == (date(2024, 10, 4), date(2024, 10, 6))
+    assert (second.rows, second.newest) == (7, date(2024, 10, 5))
+    assert second.answered_at == NIGHT  # a failure is no answer
+    assert {state: days for state, days in second.days.items() if days} == {
+        State.EMPTY: 1,
+        State.COMPLETE: 1,
+        State.FAILED: 1,
+    }
+
+
+def test_the_newest_time_of_a_window(reading: SqlStore) -> None:
+    hour = parse_range(f"{DAY}T01:00Z", f"{DAY}T02:00Z")
+    assert reading.newest(METERED, hour) == instant(f"{DAY}T01:30:00Z")
+    assert reading.newest(METERED, parse_range("2024-10-07")) is None
+    assert reading.newest(PLAIN, hour) is None
+
+
 def test_entry_takes_the_place_of_the_one_before(place: Place) -> None:
     with place.open() as store:
         store.record(entry("2024-10-05", State.PARTIAL))

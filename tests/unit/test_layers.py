@@ -13,12 +13,12 @@ PROJECT = Path(__file__).resolve().parents[2]
 LAYERS = {
     0: ("domain", "utils"),
     1: ("sources", "products", "stores"),
-    2: ("storage",),
-    3: ("read_files",),
+    2: ("storage", "raw_archive"),
+    3: ("executors", "read_files",),
     4: ("fetch_data", "process_data"),
     5: (
-        "main", "job", "look", "doctor", "validate_schema", "check_samples", "checks", "reference", "console",
-        "backfill", "battery", "copying", "holes", "forecasting", "forecast_commands", "invoicing", "validate_schema", "dashboard", "streamlit_app", "benchmarks",
+        "main", "job", "metrics", "look", "doctor", "validate_schema", "check_samples", "checks", "reference", "console",
+        "backfill", "battery", "copying", "holes", "forecasting", "forecast_commands", "invoicing", "publishing", "replaying", "validate_schema", "dashboard", "streamlit_app", "benchmarks", "deploy",
     ),
 }  # fmt: skip
 LAYER_OF = {unit: layer for layer, units in LAYERS.items() for unit in units}
@@ -173,7 +173,7 @@ class Start(unittest.TestCase):
         )
         loaded = set(result.stdout.split())
         self.assertIn("main", loaded)
-        self.assertEqual(loaded & {"pandas", "pyarrow", "requests", "numpy"}, set())
+        self.assertEqual(loaded & {"pandas", "pyarrow", "requests", "numpy", "prometheus_client"}, set())
 
 
 if __name__ == "__main__":

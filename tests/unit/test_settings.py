@@ -278,6 +278,15 @@ class LastRuns(InFolder):
         self.assertEqual([run["n"] for run in last_runs(self.folder, 3)], [5, 6, 7])
         self.assertEqual([run["n"] for run in last_runs(self.folder, 100)], list(range(8)))
 
+    def test_no_more_of_a_long_file_is_read_than_its_end(self) -> None:
+        lines = [json.dumps({"n": n, "said": "x" * (n % 700)}) for n in range(2000)]
+        self.write(
+            "runs.jsonl", "not JSON, and never reached " * 9000 + "\n" + "\n".join(lines) + "\n"
+        )
+        for count in (1, 199, 1999, 2000):
+            told = [run["n"] for run in last_runs(self.folder, count)]
+            self.assertEqual(told, list(range(2000 - count, 2000)))
+
     def test_a_cut_line_is_passed_over(self) -> None:
         whole = json.dumps({"n": 1})
         for cut in range(1, len(whole)):
