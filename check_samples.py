@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from xml.etree import ElementTree
 
 from domain.drift import SETTLEMENT
 from domain.errors import GridledgerError, SchemaError, UsageError
@@ -24,12 +25,10 @@ from sources.dataset import Dataset
 from sources.elexon_rows import IGNORED, JsonRows
 from sources.entsoe import Item
 from sources.entsoe_xml import ACKNOWLEDGEMENT, Document, Period, expand, parse
+from sources.entsoe_zip import members
 from sources.neso_files import CsvFile
 from sources.neso_packages import Resource, read_listing
 from sources.neso_rows import CsvFiles
-
-if TYPE_CHECKING:
-    pass
 
 READ, REFUSED, UNKNOWN, WRONG = "read", "refused", "no reader", "WRONG"
 
@@ -227,83 +226,205 @@ def _carbon_values(data: list[dict[str, Any]]) -> Iterator[tuple[str, Any, str, 
 
 
 def entsoe_document(path: Path) -> Iterator[Verdict]:
-    """One recorded ENTSO-E document: every slot must equal what a second, plain reader finds."""
-    body = path.read_bytes()
+    """One recorded ENTSO-E document: nothing of it may be lost, in the reader or on the way to a table."""
+    yield _entsoe_body(path.name, path.read_bytes())
+
+
+def entsoe_archive(path: Path) -> Iterator[Verdict]:
+    """A recorded archive of ENTSO-E documents: each member as ``entsoe_document`` judges it."""
+    for name, body in members(path.read_bytes()):
+        yield _entsoe_body(f"{path.name}: {name}", body)
+
+
+def _entsoe_body(name: str, body: bytes) -> Verdict:
     document = parse(body)
     if document.root == ACKNOWLEDGEMENT:
-        yield Verdict(path.name, REFUSED, document.reason)
-        return
-    ours = [
-        (start, end, name, value)
+        return Verdict(name, REFUSED, document.reason)
+    ours = Counter(
+        slot
         for series in document.series
         for period in series.periods
-        for start, end, name, value in _slots_of(period, series.fields.get("curveType", "A01"))
-    ]
-    if not ours:
-        yield Verdict(path.name, UNKNOWN, f"{document.root} without points in a Period")
-        return
-    plain = list(plain_slots(body))
-    if sorted(ours) != sorted(plain):
-        yield Verdict(path.name, WRONG, f"{len(ours)} slots, {len(plain)} by the plain reader")
-        return
-    yield Verdict(path.name, READ, f"{len(ours)} slots of {document.root}{_as_rows(document)}")
+        for slot in _slots_of(period, series.fields.get("curveType", "A01"))
+    )
+    plain = Counter(plain_slots(body))
+    told = [document.fields, *(series.fields for series in document.series)]
+    fields = Counter(text for fields in told for text in fields.values())
+    lost: list[Any] = [*(ours - plain), *(plain - ours)][:3]
+    lost += [*(fields - (others := plain_fields(body))), *(others - fields)][:3]
+    if lost:
+        return Verdict(name, WRONG, f"not as the plain reader finds it: {lost}")
+    kind = document.fields.get("type") or "no type"
+    read = f"{ours.total()} values of {document.root} {kind}"
+    dataset = _dataset_answering(document)
+    if dataset is None:
+        return Verdict(name, REFUSED, f"{read}: no dataset asks for such a document")
+    return _as_rows(name, read, dataset, document, plain)
 
 
-def _slots_of(period: Period, curve: str) -> Iterator[tuple[int, int, str, float]]:
-    slots = expand(period, curve, MARKET_CLOCK)
-    for name, values in slots.values.items():
+def _slots_of(period: Period, curve: str) -> Iterator[tuple[int, int, str, float | str]]:
+    slots = expand(period, curve, MARKET_CLOCK, join=_is_long(period.start, period.end))
+    for name, values in (slots.values | slots.words).items():
         for start, end, value in zip(slots.start_s, slots.end_s, values, strict=True):
-            if value == value:
-                yield int(start), int(end), name, float(value)
+            if value is not None and value == value:
+                yield int(start), int(end), name, value if isinstance(value, str) else float(value)
 
 
-def _as_rows(document: Document) -> str:
-    """How many rows of a dataset they make, where they are one's."""
+def _is_long(start: datetime, end: datetime) -> bool:
+    """Whether a period is compared point by point: outages have years of minutes."""
+    return end - start > timedelta(days=40)
+
+
+def _as_rows(
+    name: str, read: str, dataset: Dataset, document: Document, plain: Iterable[Any]
+) -> Verdict:
+    """Rows of a dataset: every value of the plain reader must be among them at its time."""
+    import pandas as pd
+
+    item = dataset.read
+    assert isinstance(item, Item)
+    scope = "XX>YY" if dataset.table.scope == "border" else "XX"
+    frame = pd.DataFrame(item.rows(document, scope))
+    rows = conform(
+        dataset.table, item.together(frame) if item.together else frame, name, later_wins=True
+    )
+    held: dict[float, list[tuple[int, int]]] = {}
+    for part in (rows.frame, rows.older):
+        starts = part["period_start"].astype("int64") // 1_000_000
+        for column in dataset.table.columns:
+            if column.dtype == "float":
+                for start, seconds, value in zip(
+                    starts, part["resolution_s"], part[column.name], strict=True
+                ):
+                    held.setdefault(value, []).append((start, start + seconds))
+    exact = {(start, value) for value, spans in held.items() for start, _ in spans}
+    lost = [
+        (start, field, value)
+        for start, end, field, value in plain
+        if not isinstance(value, str)
+        and (start, value) not in exact
+        and not any(low <= start and end <= high for low, high in held.get(value, ()))
+    ]
+    if lost or rows.unknown:
+        return Verdict(name, WRONG, f"not in {dataset.key}: {lost[:3]} {' '.join(rows.unknown)}")
+    return Verdict(name, READ, f"{read}, all of them in {len(rows.frame)} rows of {dataset.key}")
+
+
+def _dataset_answering(document: Document) -> Dataset | None:
+    """The dataset that such a document is an answer to."""
     for dataset in find_datasets(["entsoe"]):
-        item = dataset.read
-        if not isinstance(item, Item) or document.fields.get("type") != item.document_type:
-            continue
-        process = dict(item.extra).get("processType")
-        if process in (None, document.fields.get("process.processType")):
-            rows = conform(dataset.table, item.rows(document, "XX"), "recorded", later_wins=True)
-            return f", {len(rows.frame)} rows of {dataset.key}"
-    return ""
+        if isinstance(dataset.read, Item) and _answers(dataset.read, document):
+            return dataset
+    return None
 
 
-def plain_slots(body: bytes) -> Iterator[tuple[int, int, str, float]]:
+def _answers(item: Item, document: Document) -> bool:
+    """Whether a document may be the answer to an item, by what both say."""
+    told = {"documentType": {document.fields.get("type", "")}}
+    told["processType"] = {document.fields.get("process.processType", "")}
+    for name in ("businessType", "contract_MarketAgreement.type"):
+        told[name] = {series.fields[name] for series in document.series if name in series.fields}
+    asked = {"documentType": item.document_type, **dict(item.extra)}
+    return all(told[name] <= {value} for name, value in asked.items() if name in told)
+
+
+def _local(element: ElementTree.Element) -> str:
+    return element.tag.rpartition("}")[2]
+
+
+def _has_points(element: ElementTree.Element) -> bool:
+    return _local(element) == "Period" or _local(element).endswith("_Period")
+
+
+def plain_fields(body: bytes) -> Counter[str]:
+    """The texts of all elements outside periods, with ElementTree."""
+    found: Counter[str] = Counter()
+    waiting = [ElementTree.fromstring(body)]
+    while waiting:
+        element = waiting.pop()
+        waiting += [child for child in element if not _has_points(child)]
+        text = (element.text or "").strip()
+        if text:
+            found[text] += 1
+    return found
+
+
+def plain_slots(body: bytes) -> Iterator[tuple[int, int, str, float | str]]:
     """Start, end, field and value of every slot, with ElementTree and plain loops.
 
     Nothing of it is shared with the real reader, so that they can be held against each other.
     """
-    from xml.etree import ElementTree
-
-    def local(element: ElementTree.Element) -> str:
-        return element.tag.rpartition("}")[2]
-
-    def texts(element: ElementTree.Element) -> dict[str, str]:
-        return {local(child): (child.text or "").strip() for child in element.iter()}
-
     for series in ElementTree.fromstring(body):
-        if not local(series).endswith("TimeSeries"):
+        if not _local(series).endswith("TimeSeries"):
             continue
-        curve = texts(series).get("curveType", "A01")
-        for period in (child for child in series if local(child) == "Period"):
-            span = texts(next(child for child in period if local(child) == "timeInterval"))
-            start, end = (datetime.fromisoformat(span[name]) for name in ("start", "end"))
-            resolution = texts(period)["resolution"]
-            points = {
-                int(cells.pop("position")): cells
-                for cells in (texts(child) for child in period if local(child) == "Point")
-            }
-            position, moment = 1, start
-            held: dict[str, str] = {}
-            while moment < end:
-                until = min(_plain_step(start, moment, resolution), end)
-                held = points.get(position, held if curve == "A03" else {})
-                for name, text in held.items():
-                    if name != "Point" and _is_number(text):
-                        yield int(moment.timestamp()), int(until.timestamp()), name, float(text)
-                position, moment = position + 1, until
+        facts = {_local(child): (child.text or "").strip() for child in series}
+        for period in filter(_has_points, series):
+            texts = {_local(child): (child.text or "").strip() for child in period.iter()}
+            start, end = (datetime.fromisoformat(texts[name]) for name in ("start", "end"))
+            points: dict[int, list[tuple[str, str]]] = {}
+            for point in (child for child in period if _local(child) == "Point"):
+                cells = _plain_cells(point)
+                points.setdefault(int(dict(cells)["position"]), []).extend(cells)
+            slots = _plain_long if _is_long(start, end) else _plain_short
+            holds = facts.get("curveType", "A01") == "A03"
+            for since, until, held in slots(start, end, texts["resolution"], points, holds=holds):
+                for name, text in held:
+                    if name != "position":
+                        value = float(text) if _is_number(text) else text
+                        yield int(since.timestamp()), int(until.timestamp()), name, value
+
+
+def _plain_cells(point: ElementTree.Element) -> list[tuple[str, str]]:
+    """Names and texts of a point; the second of a name has its number."""
+    cells: list[tuple[str, str]] = []
+    seen: Counter[str] = Counter()
+
+    def walk(element: ElementTree.Element, path: str) -> None:
+        for child in element:
+            name = path + _local(child)
+            if child.text and child.text.strip():
+                seen[name] += 1
+                number = f"[{seen[name]}]" if seen[name] > 1 else ""
+                cells.append((name + number, child.text.strip()))
+            walk(child, f"{name}/")
+
+    walk(point, "")
+    return cells
+
+
+_Points = dict[int, list[tuple[str, str]]]
+_Held = Iterator[tuple[datetime, datetime, list[tuple[str, str]]]]
+
+
+def _plain_short(
+    start: datetime, end: datetime, resolution: str, points: _Points, *, holds: bool
+) -> _Held:
+    """Slot by slot."""
+    position, moment = 1, start
+    held: list[tuple[str, str]] = []
+    while moment < end:
+        until = min(_plain_step(start, moment, resolution), end)
+        held = points.get(position, held if holds else [])
+        yield moment, until, held
+        position, moment = position + 1, until
+
+
+def _plain_long(
+    start: datetime, end: datetime, resolution: str, points: _Points, *, holds: bool
+) -> _Held:
+    """Point by point; each holds until the next."""
+    order, begins = sorted(points), []
+    at, moment = 1, start
+    for position in order:
+        if resolution.startswith("PT"):
+            moment += (position - at) * (_plain_step(start, start, resolution) - start)
+        else:
+            for _ in range(position - at):
+                moment = _plain_step(start, moment, resolution)
+        at = position
+        begins.append(moment)
+    for position, since, later in zip(order, begins, [*begins[1:], end], strict=True):
+        until = later if holds else min(_plain_step(start, since, resolution), end)
+        yield since, until, points[position]
 
 
 def _plain_step(start: datetime, moment: datetime, resolution: str) -> datetime:
@@ -375,6 +496,7 @@ def recorded_hour(path: Path) -> Iterator[Verdict]:
 CHECKS: tuple[tuple[str, Callable[[Path], Iterator[Verdict]]], ...] = (
     ("elexon/*.json", elexon_body),
     ("entsoe/**/*.xml", entsoe_document),
+    ("entsoe/**/*.zip", entsoe_archive),
     ("neso/*.csv", neso_file),
     ("neso/*.json", neso_listing),
     ("carbon_intensity/*.json", carbon_body),

@@ -117,6 +117,12 @@ class Fetched:
         """Dataset and scope as people write it."""
         return f"{self.dataset.key} {self.scope}".rstrip()
 
+    @property
+    def ended(self) -> str:
+        """Why the provider has nothing more of this, where the window reaches so far; else empty."""
+        published = self.dataset.published(self.scope)
+        return published.why if days_in(self.window)[-1] >= published.until else ""
+
 
 @dataclass
 class FetchReport:
@@ -198,6 +204,7 @@ def catch_up_window(
 
 def plan(
     dataset: Dataset,
+    scope: str,
     window: Window,
     entries: Mapping[date, Entry],
     now: datetime,
@@ -207,6 +214,7 @@ def plan(
 ) -> list[Window]:
     """The windows to ask: due days of ``window``, neighbours joined up to the widest allowed."""
     windows: list[Window] = []
+    published = dataset.published(scope)
     days = days_in(window)
     if not dataset.table.time:  # a list as it stands says nothing of earlier days
         days = [day for day in days[-1:] if day >= settlement_date(now) - ONE_DAY]
@@ -214,7 +222,7 @@ def plan(
         entry = entries.get(day)
         due = is_due(entry, day, dataset.lag, dataset.revisions, now, by_name=by_name)
         part = window.common(day_window(day))
-        if part is None or part.start >= now or day < dataset.available_from:
+        if part is None or part.start >= now or day not in published:
             continue
         if not due and not again:
             continue
@@ -267,7 +275,13 @@ def fetch_windows(
                 _read_folder(part, folder, store, now, archive)
                 continue
             windows = plan(
-                part.dataset, part.window, part.entries, now, by_name=by_name, again=again
+                part.dataset,
+                part.scope,
+                part.window,
+                part.entries,
+                now,
+                by_name=by_name,
+                again=again,
             )
             part.windows = len(windows)
             tasks += [(part, window) for window in windows]
@@ -553,12 +567,13 @@ def _note_failure(
 def holes(part: Fetched, now: datetime) -> list[tuple[date, State]]:
     """Days of a fetch on which data that was due is not there."""
     found: list[tuple[date, State]] = []
+    published = part.dataset.published(part.scope)
     if part.skipped:
         return found
     for day in days_in(part.window):
         entry = part.entries.get(day)
         state = entry.state if entry else State.DUE
-        if state is State.NOT_DUE or day < part.dataset.available_from:
+        if state is State.NOT_DUE or day not in published:
             continue
         if entry is None and (
             day_window(day).end + part.dataset.lag > now or not part.dataset.table.time

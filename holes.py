@@ -38,11 +38,12 @@ CELLS = {
     State.FAILED: ("F", "red"),
     State.DUE: ("D", "red"),
     State.NOT_DUE: (".", "dim"),
+    State.NOT_PUBLISHED: ("-", "dim"),
 }
 RULER = f"{'':19}1   5    10   15   20   25   30"
 LEGEND = (
     "C complete  P partial  E empty  F failed  D due (never asked, or too early)  "
-    "p, e confirmed partial, empty  . not due yet"
+    "p, e confirmed partial, empty  . not due yet  - not published"
 )
 
 
@@ -77,10 +78,13 @@ def days_of(
     yesterday = settlement_date(now) - ONE_DAY
     known = {row[1]: row for row in store.day_states(dataset.key, first) if row[0] == scope}
     earliest = date.fromisoformat(min(known)) if known else yesterday
-    day = max(first or earliest, dataset.available_from)
+    published = dataset.published(scope)
+    day = max(first or earliest, published.since)
     while day <= (last or yesterday):
         row = known.get(day.isoformat())
-        if row or dataset.table.time:  # a list as it stands has no past
+        if day >= published.until and not (row and row[3]):
+            yield Day(dataset.key, scope, day, State.NOT_PUBLISHED, published.why)
+        elif row or dataset.table.time:  # a list as it stands has no past
             yield _day(dataset, scope, day, row, now)
         day += ONE_DAY
 
@@ -155,6 +159,15 @@ def _continues(before: Stretch, after: Stretch) -> bool:
     return before.last + ONE_DAY == after.first and all(
         getattr(before, name) == getattr(after, name) for name in same
     )
+
+
+def not_published(days: Mapping[str, Iterable[Day]]) -> dict[str, list[str]]:
+    """Why there is nothing to ask for, and the datasets and scopes of whose days that is so."""
+    found: dict[str, list[str]] = {}
+    for name, listed in days.items():
+        for why in dict.fromkeys(d.why for d in listed if d.state is State.NOT_PUBLISHED):
+            found.setdefault(why, []).append(name)
+    return found
 
 
 def calendar(days: Iterable[Day]) -> Iterator[tuple[str, list[State | None]]]:

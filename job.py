@@ -339,7 +339,11 @@ def open_job(name: str, **overrides: str) -> Iterator[Job]:
 
 def summarise(report: Report) -> None:
     """One line a dataset and product, then what needs attention."""
-    rows = [_line(part.key, part, part.changed) for part in report.fetched if not part.skipped]
+    rows = [
+        _line(part.key, part, part.changed)
+        for part in report.fetched
+        if not part.skipped and (part.entries or not part.ended)
+    ]
     rows += [_line(part.product.key, part, part.rows) for part in report.processed]
     header = ("key", "days", "rows", "new", "coverage", "state", "seconds")
     console.show("Datasets and products", header, rows)
@@ -353,6 +357,9 @@ def summarise(report: Report) -> None:
     for lacking in dict.fromkeys(part.skipped for part in report.fetched if part.skipped):
         keys = dict.fromkeys(p.dataset.key for p in report.fetched if p.skipped == lacking)
         console.say(f"skipped for want of {lacking}: {', '.join(keys)}")
+    for why in dict.fromkeys(part.ended for part in report.fetched if part.ended):
+        ended = [part.key for part in report.fetched if part.ended == why]
+        console.say(f"{why}: {', '.join(ended)}")
     for line in attention[:20]:
         console.say(f"! {line}")
     if len(attention) > 20:

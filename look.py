@@ -159,6 +159,8 @@ def _show_coverage(days: Mapping[str, list[holes.Day]], *, strict: bool) -> None
             for label, cells in holes.calendar(listed)
         )
     console.say(holes.LEGEND)
+    for why, keys in holes.not_published(days).items():
+        console.say(f"- {why}: {', '.join(keys)}")
     found = [hole for listed in days.values() for hole in holes.stretches(listed, strict=strict)]
     rows = [
         [

@@ -260,6 +260,7 @@ def _tell_store(figures: Figures, store: SqlStore, settings: Settings, now: date
         for scope in dataset.scopes(settings)
         # What was never fetched for want of a setting is not missed; what was, and stops, is.
         if (dataset.key, scope) in standings or not dataset.lacking(settings)
+        if settlement_date(now) - ONE_DAY in dataset.published(scope)
     }
     for key, scope in sorted(standings.keys() | daily):
         standing = standings.get((key, scope))
@@ -288,7 +289,7 @@ def _days_to_look_at(
 
 def _tell_days(figures: Figures, key: str, scope: str, days: list[Day]) -> None:
     """Coverage and holes of the due days among these, and their drift."""
-    due = [day for day in days if day.state is not State.NOT_DUE]
+    due = [day for day in days if day.state not in (State.NOT_DUE, State.NOT_PUBLISHED)]
     if due:
         coverages = [day.coverage for day in due]
         figures.set("dataset_coverage_ratio", sum(coverages) / len(due), key, scope)

@@ -146,10 +146,12 @@ def write_answer(
         recorded.clear()
         known = store.entries(dataset.key, days[0], days[-1])
         before = _tallies(store, dataset, scope, days[0] - ONE_DAY)
+        silent = answer.rows.frame.empty and store.silent(dataset.key, scope, days[0])
         for day in days:
             span = day_window(day)
             tallies = _tallies(store, dataset, scope, day)
-            changes = int(((changed >= span.start) & (changed < span.end)).sum())
+            reached = changed >= span.start - dataset.reach
+            changes = int((reached & (changed < span.end)).sum())
             entry = answered(
                 dataset.key,
                 scope,
@@ -161,6 +163,7 @@ def write_answer(
                 known.get((scope, day)),
                 now,
                 whole=window.common(span) == span,
+                silent=silent,
                 note="; ".join(
                     [
                         *_oddities(answer),
@@ -240,9 +243,32 @@ def write_files(
 
 def _tallies(store: SqlStore, dataset: Dataset, scope: str, day: date) -> dict[str, Tally]:
     complete = dataset.completeness
+    if dataset.reach:
+        return _held(store, dataset, scope, day_window(day))
     return store.tally(
         dataset.table, day_window(day), scope, complete.series, complete.length, complete.value
     )
+
+
+def _held(store: SqlStore, dataset: Dataset, scope: str, window: Window) -> dict[str, Tally]:
+    """The rows that hold on a day, from whenever, and for how much of it."""
+    import pandas as pd
+
+    table, series = dataset.table, dataset.completeness.series
+    used = [table.time, "resolution_s", *([series] if series else [])]
+    where = {table.scope: scope} if scope else None
+    rows = store.read_table(table, window.reaching_back(dataset.reach), where, used)
+    begin = rows[table.time]
+    until = begin + pd.to_timedelta(rows["resolution_s"], unit="s")
+    held = until.where(until < window.end, window.end) - begin.where(
+        begin > window.start, window.start
+    )
+    seconds = held.dt.total_seconds()[held > timedelta()]
+    found = seconds.groupby(rows[series] if series else seconds * 0).agg(["size", "sum"])
+    return {
+        str(name) if series else "": Tally(int(size), float(total))
+        for name, size, total in found.itertuples()
+    }
 
 
 def _oddities(answer: Answer) -> Iterator[str]:
@@ -264,7 +290,9 @@ def _breaks(
     gone = set(before) - set(tallies) if tallies else set()
     if gone:
         yield f"{', '.join(sorted(gone))} was there the day before and is missing"
-    for name in before.keys() & tallies.keys() if dataset.completeness.length else ():
+    # Of a row that holds for longer, days have parts of any length.
+    told = dataset.completeness.length and not dataset.reach
+    for name in before.keys() & tallies.keys() if told else ():
         then, present = (round(t.seconds / t.rows) for t in (before[name], tallies[name]))
         if then != present:
             yield f"resolution of {name or 'the rows'} changed from {then} s to {present} s"

@@ -187,17 +187,22 @@ def choice(*allowed: str) -> Callable[[str], str]:
     return parse
 
 
+def words(value: str) -> tuple[str, ...]:
+    """The parts of a comma-separated list."""
+    return tuple(word.strip() for word in value.split(",") if word.strip())
+
+
 def several(known: Iterable[str]) -> Callable[[str], tuple[str, ...]]:
     """A parser of a comma-separated list of known words."""
     known = tuple(dict.fromkeys(known))
 
     def parse(value: str) -> tuple[str, ...]:
-        words = tuple(word.strip() for word in value.split(",") if word.strip())
-        strange = [word for word in words if word not in known]
+        given = words(value)
+        strange = [word for word in given if word not in known]
         if strange:
             listed = [*known[:20], "…"] if len(known) > 20 else known
             raise ValueError(f"'{strange[0]}' is not known; it may hold {', '.join(listed)}")
-        return words
+        return given
 
     return parse
 

@@ -69,7 +69,7 @@ def _to_table(body: bytes) -> pd.DataFrame:
     import pandas as pd
 
     from domain.tables import conform
-    from sources.entsoe import GENERATION, generation_rows
+    from sources.entsoe_power import GENERATION, generation_rows
     from sources.entsoe_xml import parse
 
     columns = pd.DataFrame(generation_rows(parse(body), ZONE))

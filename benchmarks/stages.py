@@ -37,7 +37,7 @@ def requests_of(
                 read.end: format_instant(asked.end - timedelta(seconds=1)),
             },
         )
-        for asked in plan(dataset, window, {}, datetime.now(UTC), by_name=True, again=False)
+        for asked in plan(dataset, "", window, {}, datetime.now(UTC), by_name=True, again=False)
     ]
 
 

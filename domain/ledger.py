@@ -4,12 +4,16 @@ States of a day::
 
     not_due -> due -> complete | partial | empty | failed
                       partial, empty --(the same answer, spaced)--> confirmed_partial, confirmed_empty
+    not_published
 
 ``not_due``: the day or its publication lag is not over, whatever has come so far. ``due``: the day
 has not been asked for as a whole (the absence of an entry means the same). ``partial`` and ``empty``
 are asked again ever more rarely; when the provider has given the same answer often enough it is
 believed, and the day stays listed with its coverage but is no longer a reason for a failing exit
-code. ``complete`` days are asked again when the dataset's revision schedule says so.
+code. Where nothing at all has come for ``SILENT_DAYS``, of which ``SILENT_AFTER`` are confirmed, the next
+empty answer is believed at once. ``complete`` days are asked again when the dataset's revision schedule says so. Of a day that is
+``not_published`` the provider has nothing by its own account (``Publication``): it is never asked, is
+no hole, and needs no entry.
 
 Counts come from the table, never from one answer, so that answers in pieces add up.
 """
@@ -37,6 +41,7 @@ class State(StrEnum):
     CONFIRMED_PARTIAL = "confirmed_partial"
     CONFIRMED_EMPTY = "confirmed_empty"
     FAILED = "failed"
+    NOT_PUBLISHED = "not_published"
 
     @property
     def proven(self) -> bool:
@@ -55,6 +60,25 @@ _CONFIRMED = {
     State.EMPTY: State.CONFIRMED_EMPTY,
 }
 
+
+@dataclass(frozen=True)
+class Publication:
+    """The days of which a provider has data of one scope: ``since`` until the day before ``until``.
+
+    ``why`` is for people: what ended then.
+
+    >>> date(2021, 6, 15) in Publication(until=date(2021, 6, 15))
+    False
+    """
+
+    since: date = date.min
+    until: date = date.max
+    why: str = ""
+
+    def __contains__(self, day: date) -> bool:
+        return self.since <= day < self.until
+
+
 # How long after an answer the same question is worth asking again, by the number of equal answers
 # so far. A few minutes less than whole days, because cron does not start to the second.
 RETRY_AFTER = (
@@ -63,6 +87,10 @@ RETRY_AFTER = (
     timedelta(hours=44),
     timedelta(hours=92),
 )
+
+
+# A scope of which nothing came for so many days, so many of them confirmed, is believed to be silent.
+SILENT_DAYS, SILENT_AFTER = 30, 7
 
 
 @dataclass(frozen=True)
@@ -168,6 +196,8 @@ class Grid:
 class Span:
     """The day's time is covered by rows of whatever length the source uses that day.
 
+    ``shorter`` are series that are not of the whole day, with how much of it they are of.
+
     >>> hourly = {"": Tally(rows=25, seconds=25 * 3600.0)}
     >>> Span("resolution_s").coverage(day_window(date(2024, 10, 27)), hourly)
     1.0
@@ -177,16 +207,24 @@ class Span:
     series: str = ""
     value: str = ""
     sure_early: bool = False
+    shorter: tuple[tuple[str, timedelta], ...] = ()
 
     def expected(self, window: Window, tallies: Mapping[str, Tally]) -> int:
         """As many rows as the lengths seen would need; 0 where none was seen."""
-        day = window.length.total_seconds()
-        return sum(round(day * t.rows / t.seconds) for t in tallies.values() if t.seconds)
+        return sum(
+            round(self._whole(window, name) * t.rows / t.seconds)
+            for name, t in tallies.items()
+            if t.seconds
+        )
 
     def coverage(self, window: Window, tallies: Mapping[str, Tally]) -> float:
-        day = window.length.total_seconds()
-        held = sum(min(tally.seconds, day) for tally in tallies.values())
-        return held / (day * max(len(tallies), 1))
+        whole = {name: self._whole(window, name) for name in tallies}
+        held = sum(min(tally.seconds, whole[name]) for name, tally in tallies.items())
+        return held / (sum(whole.values()) or window.length.total_seconds())
+
+    def _whole(self, window: Window, series: str) -> float:
+        """The seconds of a day that a series is of."""
+        return dict(self.shorter).get(series, window.length).total_seconds()
 
 
 @dataclass(frozen=True)
@@ -236,12 +274,14 @@ def answered(
     now: datetime,
     *,
     whole: bool = True,
+    silent: bool = False,
     note: str = "",
 ) -> Entry:
     """The entry of a day after the provider answered for it at ``now``.
 
     ``tallies`` are what the table holds of the day now, ``changed`` how many rows the answer changed.
-    ``whole`` is False where only part of the day was asked: rows count, silence proves nothing.
+    ``whole`` is False where only part of the day was asked: rows count, silence proves nothing. ``silent``
+    is set where nothing was published for weeks, so that one empty answer more is believed.
     """
     window = day_window(day)
     coverage = completeness.coverage(window, tallies)
@@ -260,6 +300,8 @@ def answered(
         counted_at = now if spaced else previous.counted_at
         if answers > len(RETRY_AFTER):
             state = _CONFIRMED[state]
+    if silent and whole and state is State.EMPTY:
+        state = State.CONFIRMED_EMPTY
     if state is State.NOT_DUE:
         answers = 0
     return Entry(

@@ -73,8 +73,11 @@ class Table:
     An empty ``time`` means a list as it stands, of which the newest answer is the whole.
 
     ``version`` names the column that says which of two versions of a row is newer (the provider's
-    publish time); where it is empty the later arrival is. ``scope`` names the column that holds
-    what a dataset is asked for one at a time, such as a zone; empty where there is no such thing.
+    publish time); where it is empty the later arrival is. ``revision`` is one that counts versions and
+    tells no time: the greater is newer, and what was known when goes by arrival. ``scope`` names the
+    column that holds what a dataset is asked for one at a time, such as a zone; empty where there is no
+    such thing. ``whole`` are the columns of the key that name what is sent as a whole, such as a
+    message: rows that a newer one lacks are no more.
     """
 
     name: str
@@ -83,10 +86,17 @@ class Table:
     time: str
     version: str = ""
     scope: str = ""
+    revision: str = ""
+    whole: tuple[str, ...] = ()
 
     @cached_property
     def names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)
+
+    @property
+    def newer_by(self) -> str:
+        """The column by which one version of a row is newer than another; empty: by arrival."""
+        return self.version or self.revision
 
     @cached_property
     def values(self) -> tuple[str, ...]:
@@ -351,7 +361,16 @@ def _newest_first(
     import pandas as pd
 
     key = list(table.key)
-    version = [table.version] if table.version else []
+    version = [table.newer_by] if table.newer_by else []
+    if table.whole and version:
+        newest = frame.groupby(list(table.whole))[table.newer_by].transform("max")
+        outdated = frame[table.newer_by] < newest
+        if outdated.any():
+            current, older, conflicts = _newest_first(
+                table, frame[~outdated], later_wins=later_wins
+            )
+            older = pd.concat([frame[outdated].drop_duplicates(), older])
+            return current, older.reset_index(drop=True), conflicts
     if len(key) == 1:  # the commonest answers are sorted, one way or the other, without repeats
         if _ascends(frame[key[0]]):
             return frame, frame.iloc[:0], 0

@@ -1,4 +1,4 @@
-"""half_hourly_averages: frequency, generation, load and prices side by side on settlement periods."""
+"""half_hourly_averages: frequency, generation, load, flows, prices and forecasts side by side."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from domain.integration import Averages, average_intervals
-from domain.settlement import PERIOD, period_grid
+from domain.settlement import PERIOD
 from domain.tables import Column, Table
 from domain.windows import Window
 from products.average_power import HOLD
+from products.averaging import HOUR, Grid, average_rows, seconds
 from products.battery_power import plausible
 from products.product import Product
 
@@ -20,13 +21,17 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
-# How far a row of an input may hold into the next settlement day; no look-back sees it from further.
-HOUR = timedelta(hours=1)
 LOOK_BACK = {
     "frequency": HOLD,
     "entsoe_load": HOUR,
     "entsoe_generation": HOUR,
     "entsoe_day_ahead_prices": HOUR,
+    "entsoe_flows": HOUR,
+    "entsoe_load_forecast_day": HOUR,
+    "entsoe_generation_forecast": HOUR,
+    "entsoe_wind_solar_forecast_day": HOUR,
+    "entsoe_wind_solar_forecast_intraday": HOUR,
+    "entsoe_wind_solar_forecast_current": HOUR,
 }
 # The band in which the system is held, and the wider statutory one.
 BANDS_HZ = {
@@ -44,6 +49,12 @@ def compute(
     entsoe_load: pd.DataFrame,
     entsoe_generation: pd.DataFrame,
     entsoe_day_ahead_prices: pd.DataFrame,
+    entsoe_flows: pd.DataFrame,
+    entsoe_load_forecast_day: pd.DataFrame,
+    entsoe_generation_forecast: pd.DataFrame,
+    entsoe_wind_solar_forecast_day: pd.DataFrame,
+    entsoe_wind_solar_forecast_intraday: pd.DataFrame,
+    entsoe_wind_solar_forecast_current: pd.DataFrame,
     *,
     window: Window,
 ) -> pd.DataFrame:
@@ -53,7 +64,8 @@ def compute(
     ``wind_solar``: ``period_start``, ``psr_type``, ``generation_mw`` [MW]. The ENTSO-E inputs, from
     1 h before the window: ``zone``, ``period_start``, ``resolution_s`` [s] and ``load_mw`` [MW];
     ``psr_type``, ``generation_mw`` and ``consumption_mw`` [MW]; ``auction_sequence``,
-    ``price_per_mwh`` and ``currency``.
+    ``price_per_mwh`` and ``currency``; ``border`` and ``flow_mw`` [MW]. Forecasts have the columns of
+    what they foretell.
 
     A row counts in each period that it overlaps, for as long as it does; of rows of one series that
     overlap each other the one that starts later holds, and a frequency sample lasts at most 60 s.
@@ -62,36 +74,31 @@ def compute(
     settlement day has a line for each period of that day. Where a zone has prices in two currencies
     on one day, the second bears its currency in the name of the series.
     """
-    grid = _Grid.of(window)
+    grid = Grid.of(window)
     parts = [
         *_frequency(grid, frequency),
         _wind_solar(grid, wind_solar),
-        _load(grid, entsoe_load),
-        _generation(grid, entsoe_generation, "generation"),
-        _generation(grid, entsoe_generation, "consumption"),
+        _zonal(grid, entsoe_load, "load", "load"),
+        _zonal(grid, entsoe_load_forecast_day, "load", "load", ahead="forecast"),
         _prices(grid, entsoe_day_ahead_prices),
+        _zonal(grid, entsoe_flows, "flow", "flow", area="border"),
+        _zonal(grid, entsoe_wind_solar_forecast_day, "", "generation", ahead="forecast"),
+        _zonal(
+            grid, entsoe_wind_solar_forecast_intraday, "", "generation", ahead="intraday forecast"
+        ),
+        _zonal(
+            grid, entsoe_wind_solar_forecast_current, "", "generation", ahead="current forecast"
+        ),
+        *(
+            part
+            for side in ("generation", "consumption")
+            for part in (
+                _zonal(grid, entsoe_generation, "", side),
+                _zonal(grid, entsoe_generation_forecast, "all", side, ahead="forecast"),
+            )
+        ),
     ]
     return _side_by_side(grid, parts)
-
-
-@dataclass(frozen=True)
-class _Grid:
-    """The settlement periods of a window: as a frame, their edges [s], and the days they make up."""
-
-    periods: pd.DataFrame
-    edges_s: npt.NDArray[np.int64]
-    day_of_period: npt.NDArray[np.intp]
-    day_edges_s: npt.NDArray[np.int64]
-
-    @classmethod
-    def of(cls, window: Window) -> _Grid:
-        import numpy as np
-        import pandas as pd
-
-        periods = period_grid(window)
-        edges = np.append(_seconds(periods["period_start"]), int(window.end.timestamp()))
-        days, _ = pd.factorize(periods["settlement_date"])
-        return cls(periods, edges, days, edges[np.append(np.diff(days, prepend=-1) > 0, True)])
 
 
 @dataclass(frozen=True)
@@ -107,16 +114,16 @@ class _Part:
     present: npt.NDArray[np.bool_]
 
 
-def _frequency(grid: _Grid, frequency: pd.DataFrame) -> list[_Part]:
+def _frequency(grid: Grid, frequency: pd.DataFrame) -> list[_Part]:
     import numpy as np
     import pandas as pd
 
     usable = plausible(frequency)
     hertz = usable["frequency_hz"].to_numpy()
-    starts = _seconds(usable["measurement_time"])
+    starts = seconds(usable["measurement_time"])
     ends = starts + int(HOLD.total_seconds())
     # A day of which every sample is implausible still has rows.
-    present = _present(grid, _seconds(frequency["measurement_time"]), 0, 1)
+    present = grid.present(seconds(frequency["measurement_time"]), 0, 1)
 
     def part(quantity: str, unit: str, figures: Sequence[npt.NDArray[np.float64]]) -> _Part:
         names = pd.DataFrame([("frequency", "GB", quantity, unit)], columns=NAMES)
@@ -133,25 +140,23 @@ def _frequency(grid: _Grid, frequency: pd.DataFrame) -> list[_Part]:
     return parts
 
 
-def _wind_solar(grid: _Grid, rows: pd.DataFrame) -> _Part:
+def _wind_solar(grid: Grid, rows: pd.DataFrame) -> _Part:
     labels = _labels(rows["psr_type"], "GB", "generation", "MW")
     length = int(PERIOD.total_seconds())
     return _part(grid, labels, rows["period_start"], length, rows["generation_mw"], timedelta())
 
 
-def _load(grid: _Grid, rows: pd.DataFrame) -> _Part:
-    labels = _labels("load", rows["zone"], "load", "MW")
-    return _part(grid, labels, rows["period_start"], rows["resolution_s"], rows["load_mw"], HOUR)
-
-
-def _generation(grid: _Grid, rows: pd.DataFrame, side: str) -> _Part:
-    rows = rows[rows[f"{side}_mw"].notna()]
-    labels = _labels(rows["psr_type"], rows["zone"], side, "MW")
-    values = rows[f"{side}_mw"]
+def _zonal(
+    grid: Grid, rows: pd.DataFrame, series: str, figure: str, *, area: str = "zone", ahead: str = ""
+) -> _Part:
+    """A power of zones or borders; without a name of the series, of each production type."""
+    values = rows[f"{figure}_mw"].dropna()
+    rows = rows.loc[values.index]
+    labels = _labels(series or rows["psr_type"], rows[area], f"{figure} {ahead}".rstrip(), "MW")
     return _part(grid, labels, rows["period_start"], rows["resolution_s"], values, HOUR)
 
 
-def _prices(grid: _Grid, rows: pd.DataFrame) -> _Part:
+def _prices(grid: Grid, rows: pd.DataFrame) -> _Part:
     auction = rows["auction_sequence"].astype("int64")
     series = ("day-ahead auction " + auction.astype(str)).where(auction != 1, "day-ahead")
     unit = rows["currency"].where(rows["currency"] != "", "currency") + "/MWh"
@@ -166,7 +171,7 @@ def _labels(series: Any, area: Any, quantity: str, unit: Any) -> dict[str, Any]:
 
 
 def _part(
-    grid: _Grid,
+    grid: Grid,
     labels: dict[str, Any],
     starts: pd.Series,
     lengths: Any,
@@ -174,24 +179,13 @@ def _part(
     reach: timedelta,
 ) -> _Part:
     """Average rows that hold for their lengths [s], but at most ``reach`` into the next day."""
-    import numpy as np
     import pandas as pd
 
     rows = pd.DataFrame(labels, index=starts.index)
     rows["series"] = rows["series"].where(rows["series"] != "", "unknown")
-    grouped = rows.groupby(NAMES, sort=True)
-    codes = grouped.ngroup().to_numpy()
-    names = grouped.size().index.to_frame(index=False)
-
-    begin = _seconds(starts)
-    day_end = np.append(grid.day_edges_s, 2**62)[
-        np.searchsorted(grid.day_edges_s, begin, side="right")
-    ]
-    latest = np.maximum(day_end, begin + int(reach.total_seconds()))
-    end = np.minimum(begin + np.asarray(lengths, dtype=np.int64), latest)
-    found = average_intervals(begin, end, values, grid.edges_s, series=codes, count=len(names))
-    power = bool(names["unit"].eq("MW").all())
-    return _Part(names, _figures(found, power=power), _present(grid, begin, codes, len(names)))
+    on_grid = average_rows(grid, rows, starts, lengths, values, reach)
+    power = bool(on_grid.names["unit"].eq("MW").all())
+    return _Part(on_grid.names, _figures(on_grid.found, power=power), on_grid.present)
 
 
 def _figures(found: Averages, *, power: bool) -> tuple[npt.NDArray[np.float64], ...]:
@@ -201,24 +195,7 @@ def _figures(found: Averages, *, power: bool) -> tuple[npt.NDArray[np.float64], 
     return found.mean, found.minimum, found.maximum, found.deviation, energy, found.coverage
 
 
-def _present(grid: _Grid, starts_s: Any, codes: Any, count: int) -> npt.NDArray[np.bool_]:
-    """Which of ``count`` series have a row that begins on which day."""
-    import numpy as np
-
-    day = np.searchsorted(grid.day_edges_s, starts_s, side="right") - 1
-    present = np.zeros((count, grid.day_edges_s.size), dtype=np.bool_)
-    present[codes, day] = True  # what lies before the days falls into the column behind them
-    return present[:, :-1]
-
-
-def _seconds(times: pd.Series) -> npt.NDArray[np.int64]:
-    """Moments as whole seconds, which is what the times of all inputs are."""
-    import numpy as np
-
-    return np.asarray(times.astype("datetime64[s, UTC]").astype("int64"), dtype=np.int64)
-
-
-def _side_by_side(grid: _Grid, parts: Sequence[_Part]) -> pd.DataFrame:
+def _side_by_side(grid: Grid, parts: Sequence[_Part]) -> pd.DataFrame:
     """One line per period and series that is present on its day, in order of the key."""
     import numpy as np
     import pandas as pd
@@ -256,7 +233,7 @@ def _figure(name: str, unit: str, description: str) -> Column:
 
 PRODUCT = Product(
     key="half_hourly_averages",
-    title="Frequency, wind and solar, load, generation and prices on settlement periods",
+    title="Frequency, wind and solar, load, generation, flows, prices and forecasts on settlement periods",
     grain="settlement period",
     table=Table(
         name="half_hourly_averages",
@@ -266,15 +243,17 @@ PRODUCT = Product(
                 "series",
                 "text",
                 "",
-                "`frequency`, a type such as Solar or B16, `load`, `day-ahead`, `day-ahead auction 2`",
+                "`frequency`, a type such as Solar or B16, `all` of them, `load`, `flow`, `day-ahead`, "
+                "`day-ahead auction 2`",
             ),
-            Column("area", "text", "", "GB or a bidding zone"),
+            Column("area", "text", "", "GB, a bidding zone, or a border as FROM>TO"),
             Column(
                 "quantity",
                 "text",
                 "",
                 f"`frequency`, {', '.join(f'`{q}`' for q in BANDS_HZ)}, `generation`, `consumption`, "
-                "`load` or `price`",
+                "`load`, `flow` or `price`; `generation forecast`, `generation intraday forecast`, "
+                "`generation current forecast`, `consumption forecast`, `load forecast`",
             ),
             Column("unit", "text", "", "Unit of the four columns that follow"),
             _figure("mean", "as `unit`", "Mean over covered time; of seconds their number"),
@@ -295,14 +274,6 @@ PRODUCT = Product(
     ),
     compute=compute,
     look_back=LOOK_BACK,
-    optional=frozenset(
-        {
-            "frequency",
-            "wind_solar",
-            "entsoe_load",
-            "entsoe_generation",
-            "entsoe_day_ahead_prices",
-        }
-    ),
+    optional=frozenset({"wind_solar", *LOOK_BACK}),
     daily=True,
 )

@@ -136,7 +136,16 @@ class Service(Protocol):
         """Decide what a query is answered with; `now` in epoch seconds."""
         ...
 
-    def rows(self, table: str, first: int, last: int, now: int, *, every: bool) -> Columns:
+    def rows(
+        self,
+        table: str,
+        first: int,
+        last: int,
+        now: int,
+        *,
+        every: bool,
+        scope: str | None = None,
+    ) -> Columns:
         """Return the rows from `first` to `last` (both inclusive) published by `now`."""
         ...
 

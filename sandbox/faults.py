@@ -25,6 +25,10 @@ KINDS = STATUS_KINDS + CONNECTION_KINDS + BODY_KINDS + ROW_KINDS
 # client is expected to end with the truth by asking again.
 DATA_KINDS = ("shift-hour", "halve", "flip", "stale", "new-type", "drop-half")
 
+# Of answers that are zips, others are left as they are: a member that ends in the middle, one whose
+# checksum is wrong, a thousand members too many, one of 300 MB.
+ZIP_KINDS = ("bad-member", "bad-checksum", "many-members", "huge-member")
+
 # The columns whose values come from a list, by their names in an answer.
 TYPE_FIELDS = (
     "fuelType", "psrType", "dataProvider", "settlementRunType", "warningType", "eventType",
@@ -63,7 +67,9 @@ class Fault:
     In an XML document a row is one slot of one curve: dropped leaves gaps, revised changes values
     and raises revisionNumber, wrong-type replaces texts of Points and extra adds an element to each
     of them; renamed renames an element; duplicates sends a share of the TimeSeries twice; empty is
-    the acknowledgement that there is no data. truncated-json cuts such a document off as well.
+    the acknowledgement that there is no data. truncated-json cuts such a document off as well. In a
+    zip this is done to its members. Zips have faults of their own (ZIP_KINDS); each spoils one member
+    or adds to it, and other answers are left as they are.
     """
 
     kind: str
@@ -77,7 +83,7 @@ class Fault:
     gzipped: bool = False
 
     def __post_init__(self) -> None:
-        known = KINDS + DATA_KINDS
+        known = KINDS + DATA_KINDS + ZIP_KINDS
         if self.kind not in known:
             raise ValueError(f"unknown fault {self.kind!r}; known are {', '.join(known)}")
         if not 0.0 <= self.probability <= 1.0:
@@ -119,7 +125,7 @@ class FaultChooser:
             nth = self._asked[request]
             for index, fault in enumerate(self.faults):
                 if fault.path not in asked or (
-                    not has_rows and fault.kind in ROW_KINDS + DATA_KINDS + BODY_KINDS
+                    not has_rows and fault.kind in ROW_KINDS + DATA_KINDS + BODY_KINDS + ZIP_KINDS
                 ):
                     continue
                 if fault.times is not None and self._hits[index] >= fault.times:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from sandbox import calendar
-from sandbox.answers import Answers, Service, Site
+from sandbox.answers import Answers
 from sandbox.carbon import CarbonIntensity
 from sandbox.elexon_codes import build_codes
 from sandbox.endpoints import Catalogue, Limit
@@ -133,6 +133,7 @@ class Sandbox:
         end: str | datetime,
         *,
         axis: str | None = None,
+        scope: str | None = None,
     ) -> dict[str, Any]:
         """Return the rows of a series in [start, end) known at `now`, oldest first, none twice.
 
@@ -180,6 +181,37 @@ class Sandbox:
         `entsoe_day_ahead_prices` by sequence (1 also where the document names none) with price
         (per MWh) and currency. publish_time is when these values were first told. A slot in a gap
         or without a value on any side is not there; of TimeSeries that differ, the later holds.
+        `scope` is a zone ("DE_LU"), a control area ("DE_50HZ") or a direction of a border ("FR>DE_LU");
+        without it the rows are those of all.
+
+        The other tables of ENTSO-E have resolution_s instead, and borders have border, from_zone and
+        to_zone instead of zone:
+
+        - entsoe_load_forecast_day: load_forecast_mw; _week, _month and _year: load_forecast_min_mw,
+          load_forecast_max_mw
+        - entsoe_generation_per_unit: psr_type, unit_eic, unit_name, generation_mw (control areas)
+        - entsoe_generation_forecast: generation_forecast_mw
+        - entsoe_wind_solar_forecast: psr_type, process (day_ahead, intraday, current), forecast_mw
+        - entsoe_installed_capacity: psr_type, installed_capacity_mw; _per_unit also unit_eic and
+          unit_name
+        - entsoe_reservoirs: stored_energy_mwh
+        - entsoe_intraday_prices: sequence, currency, price
+        - entsoe_net_positions: contract (A01, A05, A07), net_position_mw (exports +)
+        - entsoe_flows: flow_mw; entsoe_scheduled_exchanges: contract, scheduled_mw
+        - entsoe_transfer_capacity_day, _week, _month, _year: transfer_capacity_mw
+        - entsoe_imbalance_prices: category, currency, price_per_mwh; entsoe_imbalance_volumes:
+          direction, volume_mwh; entsoe_balancing_state: direction, imbalance_mw
+        - entsoe_activated_energy: reserve, psr_type, direction, energy_mwh; entsoe_activated_prices
+          also with currency, and price_per_mwh
+        - entsoe_aggregated_bids: process, direction, offered_mw, activated_mw, unavailable_mw
+        - entsoe_contracted_reserves and entsoe_procured_capacity: process, contract, direction,
+          psr_type, bid, quantity_mw, price_per_mw, currency
+        - entsoe_outages_generation, _production and _transmission: a row for each step of an outage
+          that overlaps, withdrawn ones too: time, until_time, mrid, revision, status,
+          business_type, unit_eic, unit_name, psr_type, nominal_mw, start_time, end_time (of the
+          outage), available_mw
+
+        Rows of days, weeks, months and years are those that [start, end) touches.
 
         Of NESO, as the files that can be had at `now` say it (axis first; no other can be named):
 
@@ -202,7 +234,7 @@ class Sandbox:
         - carbon_regional: start_time, region_id, region, forecast_gco2_per_kwh, index and a column
           for each fuel: gas_percent
         """
-        return self._known(series, start, end, axis, every=False)
+        return self._known(series, start, end, axis, scope, every=False)
 
     def holes(self, series: str, start: str | datetime, end: str | datetime) -> dict[str, Any]:
         """Return the cells of a series in [start, end) that are never published.
@@ -230,12 +262,13 @@ class Sandbox:
         end: str | datetime,
         *,
         axis: str | None = None,
+        scope: str | None = None,
     ) -> dict[str, Any]:
         """Return all publications up to `now` of the rows in [start, end), oldest first.
 
         The columns are those of `truth`.
         """
-        known = self._known(series, start, end, axis, every=True)
+        known = self._known(series, start, end, axis, scope, every=True)
         columns: Columns = known["columns"]
         if "publish_time" in columns:
             order = np.argsort(columns["publish_time"], kind="stable")
@@ -248,14 +281,19 @@ class Sandbox:
         start: str | datetime,
         end: str | datetime,
         axis: str | None,
+        scope: str | None,
         *,
         every: bool,
     ) -> dict[str, Any]:
         first, last = calendar.to_instant(start), calendar.to_instant(end) - 1
-        told: list[Service | Site] = [*self.answers.services.values(), *self.answers.sites.values()]
-        for service in told:
+        for service in self.answers.services.values():
             if series in service.tables:
-                columns = service.rows(series, first, last, self.instant(), every=every)
+                now = self.instant()
+                columns = service.rows(series, first, last, now, every=every, scope=scope)
+                return {"columns": _shown(columns)}
+        for site in self.answers.sites.values():
+            if series in site.tables:
+                columns = site.rows(series, first, last, self.instant(), every=every)
                 break
         else:
             source = self.answers.grid[series]

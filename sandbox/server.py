@@ -22,6 +22,7 @@ from sandbox.faults import (
     DATA_KINDS,
     ROW_KINDS,
     STATUS_KINDS,
+    ZIP_KINDS,
     FaultChooser,
     Hit,
     RowNames,
@@ -238,7 +239,7 @@ class Handler(BaseHTTPRequestHandler):
             return _refused(plan, manners)
         zipped = "gzip" in self.headers.get("Accept-Encoding", "")
         answer = Answer(200, plan.content_type, b"", plan.headers)
-        if hit and fault and fault.kind in ROW_KINDS + DATA_KINDS + BODY_KINDS:
+        if hit and fault and fault.kind in ROW_KINDS + DATA_KINDS + BODY_KINDS + ZIP_KINDS:
             body = _spoilt(answers, plan, hit)
             if isinstance(body, Refusal):
                 return _refused(body, manners)

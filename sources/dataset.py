@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import IO, TYPE_CHECKING, Any, Protocol, TypeVar
 
-from domain.ledger import Completeness
+from domain.ledger import Completeness, Publication
 from domain.tables import Conformed, Table
 from domain.windows import Window
 from utils import Setting, number, url
@@ -127,9 +127,12 @@ class Dataset:
     """What can be fetched: one table of one provider. A declaration reads like a table row.
 
     ``read`` reads files, or asks for one scope and window of at most ``widest``. ``scopes_setting`` names the
-    setting that lists the scopes (zones); without it there is one, nameless. ``needs`` are settings
-    without which it is skipped. ``lag`` is how long after a day's end its last rows appear;
+    setting that lists the scopes (zones), or ``scopes_of`` tells them from the settings (borders);
+    without either there is one, nameless. ``publication`` tells of which days a scope has data at all.
+    ``needs`` are settings without which it is skipped. ``lag`` is how long after a day's end its last rows appear;
     ``revisions`` are spans after the day's end at which values may have been restated.
+    ``reach`` is how long a row may hold, where that is longer than a day: a day has the rows that hold
+    on it, from whenever (its table has ``resolution_s``).
     ``rows_a_day`` (of one scope, about) bounds how much is under way at once; what has the lower
     ``priority`` is fetched first. The group ``core`` is the default of ``DATASETS``.
     """
@@ -144,16 +147,26 @@ class Dataset:
     lag: timedelta
     available_from: date
     revisions: tuple[timedelta, ...] = ()
+    reach: timedelta = timedelta()
     aliases: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     scopes_setting: str = ""
+    scopes_of: Callable[[Mapping[str, Any]], tuple[str, ...]] | None = None
+    publication: Callable[[str], Publication] | None = None
     needs: tuple[str, ...] = ()
     rows_a_day: int = 48
     priority: int = 50
 
     def scopes(self, settings: Mapping[str, Any]) -> tuple[str, ...]:
         """What it is asked for one at a time."""
+        if self.scopes_of:
+            return self.scopes_of(settings)
         return settings[self.scopes_setting] if self.scopes_setting else ("",)
+
+    def published(self, scope: str) -> Publication:
+        """The days of which there is something to ask for."""
+        told = self.publication(scope) if self.publication else Publication()
+        return replace(told, since=max(told.since, self.available_from))
 
     def lacking(self, settings: Mapping[str, Any]) -> tuple[str, ...]:
         """The settings it needs that are empty."""

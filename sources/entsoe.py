@@ -1,4 +1,4 @@
-"""ENTSO-E Transparency Platform: load, generation and day-ahead prices by bidding zone.
+"""ENTSO-E Transparency Platform: provider, settings, and how one data item is asked for.
 
 Request manners (reference of the platform, 2026): a token in the ``SECURITY_TOKEN`` header; windows
 of at most one calendar month counted on the UTC stamps, so 28 days here; "no data" is a 200 with an
@@ -10,17 +10,27 @@ publication, so revisions are told apart by arrival.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
-from typing import Any
+from datetime import datetime, time, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from domain.errors import BrokenAnswer, Refused, SchemaError
-from domain.ledger import Span
+from domain.ledger import Publication
 from domain.settlement import days_in, days_window
-from domain.tables import Column, Table, conform
+from domain.tables import Column, conform
 from domain.windows import Window
-from domain.zones import MARKET_CLOCK, ZONES
+from domain.zones import (
+    MARKET_CLOCK,
+    ZONES,
+    borders_of,
+    control_areas_of,
+    ends_of,
+    find_border,
+    find_zones,
+    published,
+)
 from sources.dataset import Answer, Asker, Dataset, Provider
 from sources.entsoe_xml import (
     ACKNOWLEDGEMENT,
@@ -30,8 +40,14 @@ from sources.entsoe_xml import (
     expand,
     parse,
 )
+from sources.entsoe_zip import is_zip, members, shown
 from sources.windows import keep_window
-from utils import Setting, several, token
+from utils import Setting, token, words
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sources.transport import Body
 
 ENTSOE = Provider(
     key="entsoe",
@@ -49,7 +65,7 @@ ENTSOE = Provider(
     ),
 )
 
-ZONES_SETTING = "ENTSOE_ZONES"
+ZONES_SETTING, BORDERS_SETTING = "ENTSOE_ZONES", "ENTSOE_BORDERS"
 SETTINGS = (
     Setting(
         "ENTSOE_API_TOKEN",
@@ -58,10 +74,36 @@ SETTINGS = (
         "Security token of the ENTSO-E API; without one its datasets are skipped.",
         secret=True,
     ),
-    Setting(ZONES_SETTING, "DE_LU,FR", several(ZONES), "Bidding zones to fetch from ENTSO-E."),
+    Setting(
+        ZONES_SETTING,
+        "DE_LU,FR",
+        lambda value: find_zones(words(value)),
+        "Areas to fetch from ENTSO-E, by key or EIC code; all: every live bidding zone.",
+    ),
+    Setting(
+        BORDERS_SETTING,
+        "",
+        lambda value: tuple(dict.fromkeys(map(find_border, words(value)))),
+        "Borders to fetch from ENTSO-E, as FR>DE_LU; empty: both directions of all that ENTSOE_ZONES have.",
+    ),
 )
 
+
+def borders_asked(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """Scopes of datasets by border."""
+    return settings[BORDERS_SETTING] or borders_of(settings[ZONES_SETTING])
+
+
+def control_areas_asked(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """Scopes of datasets by control area."""
+    return control_areas_of(settings[ZONES_SETTING])
+
+
+Parameters = tuple[tuple[str, str], ...]
+
 _NARROWEST = timedelta(hours=1)
+_LAST_OFFSET = 4800
+_NO_DATA = "No matching data found"
 # How the platform says that a window is too wide; the wording has changed over the years.
 _TOO_WIDE = re.compile(
     r"larger than maximum allowed period|exceeds the allowed (maximum|limit)|exceeds allowed limit"
@@ -72,26 +114,47 @@ _TOO_WIDE = re.compile(
 class Item:
     """How one data item is asked for: its codes, and which parameters hold the zone.
 
-    ``rows`` turns the series of a document into columns of the table. Where ``whole_days``, an answer
-    brings every market day that the window touches as a whole.
+    ``rows`` turns the series of a document into columns of the table; ``together`` does to the rows of
+    a whole answer what no document alone can tell. Answers to all ``variants`` of the parameters make
+    up one. Where ``whole_days``, an answer brings every market day that the window touches as a whole.
+    ``page`` is how many documents come at most at once, where the item is asked page by page.
     """
 
     document_type: str
     zone_parameters: tuple[str, ...]
     rows: Callable[[Document, str], dict[str, Any]]
-    extra: tuple[tuple[str, str], ...] = ()
+    extra: Parameters = ()
     whole_days: bool = False
+    variants: tuple[Parameters, ...] = ((),)
+    page: int = 0
+    together: Callable[[pd.DataFrame], pd.DataFrame] | None = None
 
     def __call__(self, dataset: Dataset, scope: str, window: Window, client: Asker) -> Answer:
         import pandas as pd
 
         where = f"{dataset.key} {scope} {window}"
-        parts = list(self._pieces(dataset, scope, window, client))
-        frames = [pd.DataFrame(part.columns) for part in parts if part.columns]
+        parts = [
+            part
+            for variant in self.variants
+            for part in self._pieces(dataset, scope, window, client, variant)
+        ]
+        frames = [part.rows for part in parts if len(part.rows)]
         data: Any = pd.concat(frames) if frames else {c.spelling: [] for c in dataset.table.columns}
         rows = conform(dataset.table, data, where, later_wins=True)
-        kept, stray = keep_window(dataset.table, rows, window, where, self._may_hold(window))
+        may_hold = self._may_hold(window)
+        kept, stray = keep_window(dataset.table, rows, window, where, may_hold, dataset.reach)
         return Answer(kept, stray, sum(p.bytes for p in parts), any(p.synthetic for p in parts))
+
+    def address(self, scope: str) -> dict[str, str]:
+        """The parameters that say where: an area, or the border between two."""
+        if ">" in scope:
+            start, end = (zone.code(self.document_type) for zone in ends_of(scope))
+            return {"out_Domain": start, "in_Domain": end}
+        return dict.fromkeys(self.zone_parameters, ZONES[scope].code(self.document_type))
+
+    def published(self, scope: str) -> Publication:
+        """The days of which the scope has this document at all."""
+        return published(scope, self.document_type)
 
     def _may_hold(self, window: Window) -> Window:
         """The span in which rows may lie that answer for the window."""
@@ -102,37 +165,138 @@ class Item:
         return Window(span.start, span.end - timedelta(seconds=1))  # the end is not sent here
 
     def _pieces(
-        self, dataset: Dataset, scope: str, window: Window, client: Asker
+        self, dataset: Dataset, scope: str, window: Window, client: Asker, variant: Parameters
     ) -> Iterator[_Piece]:
         """The answers to a window; one that is refused as too wide is halved and asked again."""
         params = {
             "documentType": self.document_type,
             **dict(self.extra),
-            **dict.fromkeys(self.zone_parameters, ZONES[scope].code(self.document_type)),
+            **dict(variant),
+            **self.address(scope),
             "periodStart": f"{window.start:%Y%m%d%H%M}",
             "periodEnd": f"{window.end:%Y%m%d%H%M}",
         }
         try:
-            document, body = client.get(dataset.key, "", params, parse)
-        except Refused as refusal:
-            said = _reason(refusal.body) or str(refusal)
-            if not _TOO_WIDE.search(said) or window.length <= _NARROWEST:
+            pages = list(self._pages(dataset, params, client))
+        except (Refused, _TooMany) as refusal:
+            said = str(refusal)
+            if isinstance(refusal, Refused):
+                said = _reason(refusal.body) or said
+                if not _TOO_WIDE.search(said):
+                    raise Refused(
+                        f"ENTSO-E refused {dataset.key} of {scope} for {window}: {said}",
+                        refusal.status,
+                    ) from None
+            if window.length <= _NARROWEST:
                 raise Refused(
-                    f"ENTSO-E refused {dataset.key} of {scope} for {window}: {said}", refusal.status
+                    f"ENTSO-E does not give {dataset.key} of {scope} for {window}, narrow as it is: "
+                    f"{said}",
+                    getattr(refusal, "status", 200),
                 ) from None
-            middle = window.start + window.length // 2 // _NARROWEST * _NARROWEST
-            for half in (Window(window.start, middle), Window(middle, window.end)):
-                yield from self._pieces(dataset, scope, half, client)
+            half = window.length // 2 // _NARROWEST * _NARROWEST
+            middle = window.start + max(half, _NARROWEST)
+            for part in (Window(window.start, middle), Window(middle, window.end)):
+                yield from self._pieces(dataset, scope, part, client, variant)
             return
-        columns = {} if document.root == ACKNOWLEDGEMENT else self.rows(document, scope)
-        yield _Piece(columns, len(body.content), body.synthetic)
+        yield self._piece(pages, scope)
+
+    def _pages(
+        self, dataset: Dataset, params: Mapping[str, str], client: Asker
+    ) -> Iterator[tuple[list[Document], Body]]:
+        """The pages of an answer, up to the first that is not full; one that fails fails the answer.
+
+        Raises _TooMany where the platform has more than it gives, or gives the same page again.
+        """
+        if not self.page:
+            yield client.get(dataset.key, "", params, self._documents)
+            return
+        before = ""
+        for offset in range(0, _LAST_OFFSET + 1, self.page):
+            page, body = client.get(
+                dataset.key, "", {**params, "offset": str(offset)}, self._documents
+            )
+            yield page, body
+            # What the platform counts are documents of some items and series of others.
+            if max(len(page), sum(len(document.series) for document in page)) < self.page:
+                return
+            now = _fingerprint(page)
+            if now == before:  # as in late 2025, when offsets were not heeded for days
+                raise _TooMany(f"the page at offset {offset} repeats the one before it")
+            before = now
+        most = _LAST_OFFSET + self.page
+        raise _TooMany(f"it has more than the {most} documents that it gives at most")
+
+    def _documents(self, body: bytes) -> list[Document]:
+        """The documents of an answer; SchemaError where one is not of the type that was asked for."""
+        found = documents(body)
+        for document in found:
+            told = document.fields.get("type", self.document_type)
+            if told != self.document_type:
+                raise SchemaError(
+                    f"a document of type {told[:20]} came where {self.document_type} was asked for; "
+                    "nothing of the answer was stored."
+                )
+        return found
+
+    def _piece(self, pages: list[tuple[list[Document], Body]], scope: str) -> _Piece:
+        import pandas as pd
+
+        columns = [self.rows(document, scope) for page, _ in pages for document in page]
+        frames = [pd.DataFrame(each) for each in columns if each]
+        rows = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+        if self.together and len(rows):
+            rows = self.together(rows)
+        bodies = [body for _, body in pages]
+        return _Piece(rows, sum(len(b.content) for b in bodies), any(b.synthetic for b in bodies))
 
 
 @dataclass(frozen=True)
 class _Piece:
-    columns: dict[str, Any]
+    rows: pd.DataFrame
     bytes: int
     synthetic: bool
+
+
+class _TooMany(Exception):
+    """A window has more documents than can be had of it at once."""
+
+
+def documents(body: bytes) -> list[Document]:
+    """The documents of an answer, be it one or an archive; none where there is no matching data.
+
+    Raises BrokenAnswer and SchemaError as ``parse`` and ``members`` do, naming the member; Refused where
+    the platform acknowledges anything else.
+    """
+    if not is_zip(body):
+        found = [parse(body)]
+    else:
+        found = [_of_member(name, content) for name, content in members(body)]
+    reasons = [document.reason for document in found if document.root == ACKNOWLEDGEMENT]
+    if reasons and not (len(found) == 1 and _NO_DATA in reasons[0]):
+        raise Refused(reasons[0], 200)
+    return [] if reasons else found
+
+
+def _of_member(name: str, content: bytes) -> Document:
+    try:
+        return parse(content)
+    except (BrokenAnswer, SchemaError) as trouble:
+        raise type(trouble)(f"member {shown(name)} of the archive: {trouble}") from None
+
+
+def _fingerprint(page: list[Document]) -> str:
+    """The same exactly for pages of the same series; what a document says of itself is new each time."""
+    import hashlib
+
+    digest = hashlib.blake2b(digest_size=16)
+    for series in (series for document in page for series in document.series):
+        digest.update(repr(sorted(series.fields.items())).encode())
+        for period in series.periods:
+            digest.update(repr((period.start, period.end, period.resolution)).encode())
+            digest.update(period.positions.tobytes())
+            for name, values in period.values.items():
+                digest.update(name.encode() + values.tobytes())
+    return digest.hexdigest()
 
 
 def _reason(body: bytes) -> str:
@@ -143,15 +307,27 @@ def _reason(body: bytes) -> str:
         return ""
 
 
-def _slots(series: Iterable[Series], value: str) -> dict[str, Any]:
+def slots(
+    series: Iterable[Series],
+    value: str,
+    scope: str,
+    beside: tuple[str, ...] = (),
+    words: tuple[str, ...] = (),
+    *,
+    join: bool = False,
+) -> dict[str, Any]:
     """All slots of some series: period_start, resolution_s, the value, and which series it was.
 
-    Slots without a value are left out. What else points hold becomes an empty column of that name,
-    for ``conform`` to tell.
+    Other numbers may stand ``beside`` the value, and ``words``; a slot without any number is left
+    out. What else points hold becomes an empty column of that name, for ``conform`` to tell. ``join``
+    as in ``expand``.
     """
     import numpy as np
 
-    starts, seconds, values, owner = [], [], [], []
+    numbers = (value, *beside)
+    found: dict[str, list[Any]] = {
+        name: [] for name in ("period_start", "resolution_s", *numbers, *words, "series")
+    }
     others: set[str] = set()
     total = 0
     for number, one in enumerate(series):
@@ -163,226 +339,38 @@ def _slots(series: Iterable[Series], value: str) -> dict[str, Any]:
                         "renamed it, and nothing of the document was stored."
                     )
                 continue
-            slots = expand(period, one.fields.get("curveType", "A01"), MARKET_CLOCK)
-            total += len(slots.start_s)
+            curve, clock = one.fields.get("curveType", "A01"), _clock(period.start, scope)
+            part = expand(period, curve, clock, join=join)
+            total += len(part.start_s)
             if total > MOST_SLOTS_IN_ALL:
                 raise SchemaError(
                     f"the document holds more than {MOST_SLOTS_IN_ALL} slots: it was not read."
                 )
-            others |= set(period.values) - {value}
-            known = ~np.isnan(slots.values[value])
-            starts.append(slots.start_s[known])
-            seconds.append((slots.end_s - slots.start_s)[known])
-            values.append(slots.values[value][known])
-            owner.append(np.full(known.sum(), number))
-    if not starts:
+            others |= {*period.values, *period.words} - {*numbers, *words}
+            absent = np.full(len(part.start_s), np.nan)
+            columns = [part.values.get(name, absent) for name in numbers]
+            known = ~np.isnan(columns[0]) if not beside else ~np.isnan(columns).all(axis=0)
+            found["period_start"].append(part.start_s[known])
+            found["resolution_s"].append((part.end_s - part.start_s)[known])
+            for name, column in zip(numbers, columns, strict=True):
+                found[name].append(column[known])
+            for name in words:
+                unsaid = np.full(len(part.start_s), None)
+                found[name].append(part.words.get(name, unsaid)[known])
+            found["series"].append(np.full(known.sum(), number))
+    if not found["series"]:
         return {}
-    return {
-        "period_start": np.concatenate(starts).astype("datetime64[s]"),
-        "resolution_s": np.concatenate(seconds),
-        value: np.concatenate(values),
-        "series": np.concatenate(owner),
-    } | {name: np.full(sum(map(len, starts)), None) for name in others}
+    rows = {name: np.concatenate(pieces) for name, pieces in found.items()}
+    rows["period_start"] = rows["period_start"].astype("datetime64[s]")
+    return rows | {name: np.full(len(rows["series"]), None) for name in others}
 
 
-def load_rows(document: Document, scope: str) -> dict[str, Any]:
-    """Actual total load: one series of quantities."""
-    slots = _slots(document.series, "quantity")
-    if not slots:
-        return {}
-    owner = slots.pop("series")
-    return slots | {"zone": [scope] * len(owner)}
-
-
-def generation_rows(document: Document, scope: str) -> dict[str, Any]:
-    """Generation and own consumption per type, side by side.
-
-    A series with an ``outBiddingZone_Domain`` is consumption: both are published as positive numbers.
-    """
-    import numpy as np
-    import pandas as pd
-
-    key = ["period_start", "psr_type", "resolution_s"]
-    sides = {}
-    others: set[str] = set()
-    types = sorted({s.fields.get("MktPSRType/psrType", "") for s in document.series})
-    for side, direction in (("generation", "inBiddingZone"), ("consumption", "outBiddingZone")):
-        series = [s for s in document.series if f"{direction}_Domain.mRID" in s.fields]
-        slots = _slots(series, "quantity")
-        if slots:
-            places = [types.index(s.fields.get("MktPSRType/psrType", "")) for s in series]
-            slots["psr_type"] = np.array(places)[slots.pop("series")]
-            others |= set(slots) - {*key, "quantity"}
-            sides[side] = pd.DataFrame({name: slots[name] for name in (*key, "quantity")}).rename(
-                columns={"quantity": side}
-            )
-    if not sides:
-        return {}
-    frames = [frame.drop_duplicates(key, keep="last") for frame in sides.values()]
-    both = frames[0] if len(frames) == 1 else frames[0].merge(frames[1], on=key, how="outer")
-    both["psr_type"] = np.array(types, dtype=object)[both["psr_type"]]
-    both["zone"] = scope
-    return {name: both[name] for name in both.columns} | {
-        name: np.full(len(both), None) for name in others
-    }
-
-
-def price_rows(document: Document, scope: str) -> dict[str, Any]:
-    """Day-ahead prices; where a zone has two auctions the position says which, else it is 1."""
-    import numpy as np
-
-    slots = _slots(document.series, "price.amount")
-    if not slots:
-        return {}
-    owner = slots.pop("series")
-    fields = [series.fields for series in document.series]
-    position = "classificationSequence_AttributeInstanceComponent.position"
-    told = [f.get(position, "1") for f in fields]
-    if not all(text.isdecimal() and len(text) < 4 for text in told):
-        raise SchemaError(f"{position}: {told} holds what is no number; nothing was stored.")
-    return slots | {
-        "zone": [scope] * len(owner),
-        "auction_sequence": np.array([int(text) for text in told])[owner],
-        "currency": np.array([f.get("currency_Unit.name", "") for f in fields], dtype=object)[
-            owner
-        ],
-    }
+def _clock(start: datetime, scope: str) -> ZoneInfo:
+    """The clock in whose days, weeks and years a period steps: where it begins at midnight."""
+    own = ZONES[scope].clock if scope in ZONES else MARKET_CLOCK
+    return own if start.astimezone(own).time() == time() else MARKET_CLOCK
 
 
 ZONE_COLUMN = Column("zone", "text", "", "Bidding zone")
 START_COLUMN = Column("period_start", "time", "UTC", "Start of the interval")
 RESOLUTION_COLUMN = Column("resolution_s", "int", "s", "Length of the interval")
-
-LOAD = Table(
-    name="entsoe_load",
-    columns=(
-        ZONE_COLUMN,
-        START_COLUMN,
-        RESOLUTION_COLUMN,
-        Column(
-            "load_mw", "float", "MW", "Mean actual total load", "quantity",
-            bounds=(0.0, 200_000.0), smooth=1.5,
-        ),
-    ),
-    key=("zone", "period_start"),
-    time="period_start",
-    scope="zone",
-)  # fmt: skip
-
-GENERATION = Table(
-    name="entsoe_generation",
-    columns=(
-        ZONE_COLUMN,
-        START_COLUMN,
-        Column(
-            "psr_type", "text", "", "Production type code, B01 to B25",
-            known=tuple(f"B{number:02}" for number in range(1, 26)),
-        ),
-        RESOLUTION_COLUMN,
-        Column(
-            "generation_mw", "float", "MW", "Mean generation", "generation", optional=True,
-            # What stands still draws a little.
-            bounds=(-500.0, 100_000.0), smooth=1.5,
-        ),
-        Column(
-            "consumption_mw",
-            "float",
-            "MW",
-            "Mean own consumption, >= 0",
-            "consumption",
-            optional=True,
-            bounds=(0.0, 100_000.0),
-        ),
-    ),
-    key=("zone", "period_start", "psr_type"),
-    time="period_start",
-    scope="zone",
-)  # fmt: skip
-
-PRICES = Table(
-    name="entsoe_day_ahead_prices",
-    columns=(
-        ZONE_COLUMN,
-        START_COLUMN,
-        Column("auction_sequence", "int", "", "1 is the price; 2 a second auction of the zone"),
-        RESOLUTION_COLUMN,
-        # The coupled auctions end between -500 and 5,000 EUR, in cents.
-        Column(
-            "price_per_mwh", "float", "currency/MWh", "Day-ahead price", "price.amount",
-            bounds=(-10_000.0, 100_000.0), tick=0.01,
-        ),
-        Column("currency", "text", "", "Currency of the price"),
-    ),
-    key=("zone", "period_start", "auction_sequence", "currency"),
-    time="period_start",
-    scope="zone",
-)  # fmt: skip
-
-_A_MONTH = timedelta(days=28)
-_RESTATED = (timedelta(days=2), timedelta(days=4), timedelta(days=8))
-
-
-def _by_zone(
-    key: str,
-    title: str,
-    table: Table,
-    item: Item,
-    completeness: Span,
-    lag: timedelta,
-    revisions: tuple[timedelta, ...] = (),
-) -> Dataset:
-    """A dataset that is asked for zone by zone, with the token."""
-    return Dataset(
-        key=key,
-        aliases=(item.document_type,),
-        title=title,
-        provider=ENTSOE,
-        table=table,
-        read=item,
-        widest=_A_MONTH,
-        completeness=completeness,
-        lag=lag,
-        revisions=revisions,
-        available_from=date(2015, 1, 5),
-        groups=("core", "entsoe"),
-        scopes_setting=ZONES_SETTING,
-        needs=("ENTSOE_API_TOKEN",),
-        rows_a_day=1500,
-        priority=30,
-    )
-
-
-DATASETS = (
-    _by_zone(
-        "entsoe_load",
-        "Actual total load by bidding zone",
-        LOAD,
-        Item("A65", ("outBiddingZone_Domain",), load_rows, (("processType", "A16"),)),
-        Span("resolution_s"),
-        timedelta(hours=4),
-        _RESTATED,
-    ),
-    _by_zone(
-        "entsoe_generation",
-        "Actual generation and own consumption by bidding zone and type",
-        GENERATION,
-        Item("A75", ("in_Domain",), generation_rows, (("processType", "A16"),)),
-        Span("resolution_s", "psr_type"),
-        timedelta(hours=4),
-        _RESTATED,
-    ),
-    _by_zone(
-        "entsoe_day_ahead_prices",
-        "Day-ahead prices by bidding zone",
-        PRICES,
-        Item(
-            "A44",
-            ("in_Domain", "out_Domain"),
-            price_rows,
-            (("contract_MarketAgreement.type", "A01"),),
-            whole_days=True,
-        ),
-        Span("resolution_s", "auction_sequence"),
-        timedelta(0),
-    ),
-)

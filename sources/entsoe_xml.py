@@ -5,6 +5,9 @@ and text are limited. Points are by far the most of a document and look alike, s
 them out first and expat reads the skeleton that is left; where anything about a document is
 unusual, expat reads it whole. Both ways give the same result.
 
+Nothing is lost of an element that comes more than once: the second is ``name[2]``. What points hold
+beside numbers (a price's category) are their words. Outages call a Period ``Available_Period``.
+
 Curve types (ENTSO-E, "Introduction of different time series possibilities"): A01 has every
 position, a hole is a gap; A03 holds a value until the next position, the last one to the Period's
 end, never across Periods.
@@ -27,9 +30,11 @@ if TYPE_CHECKING:
 
 DEEPEST = 24
 LONGEST_TEXT = 100_000
+MOST_REPEATS = 1000
 # A month of 4-second slots, and ten such series: what claims more is no answer to our question.
 MOST_SLOTS = 700_000
 MOST_SLOTS_IN_ALL = 7_000_000
+_LONGEST_STEP = 2**31
 
 ACKNOWLEDGEMENT = "Acknowledgement_MarketDocument"
 
@@ -43,20 +48,26 @@ _POINT = re.compile(
     rb"<Point>[ \t\r\n]*<position>(\d{1,9})</position>[ \t\r\n]*"
     rb"(?:<(quantity|price\.amount)>([-+.0-9eE]{1,40})</\2>[ \t\r\n]*)?</Point>"
 )
-_FIXED = re.compile(r"PT(\d+)([SMH])$")
-_CIVIL = re.compile(r"P(\d+)([DMY])$")
+# Point fields that are amounts of something; the others may be codes.
+_AMOUNT = re.compile(r"(quantity|amount)(\[\d+\])?$", re.IGNORECASE)
+_FIXED = re.compile(r"PT(\d{1,12})([SMH])$")
+_CIVIL = re.compile(r"P(\d{1,12})([DMY])$")
 _UNITS = {"S": 1, "M": 60, "H": 3600}
 
 
 @dataclass
 class Period:
-    """Points of one stretch of time: ``values[name][i]`` belongs to slot ``positions[i]`` (from 1)."""
+    """Points of one stretch of time: ``values[name][i]`` belongs to slot ``positions[i]`` (from 1).
+
+    ``words`` are the fields that are no numbers, None where a point has none.
+    """
 
     start: datetime
     end: datetime
     resolution: str
     positions: npt.NDArray[np.int64]
     values: dict[str, npt.NDArray[np.float64]]
+    words: dict[str, npt.NDArray[np.object_]] = field(default_factory=dict)
 
 
 @dataclass
@@ -92,6 +103,7 @@ class Slots:
     start_s: npt.NDArray[np.int64]
     end_s: npt.NDArray[np.int64]
     values: dict[str, npt.NDArray[np.float64]]
+    words: dict[str, npt.NDArray[np.object_]] = field(default_factory=dict)
 
 
 def parse(body: bytes) -> Document:
@@ -115,54 +127,98 @@ def _is_plain(skeleton: bytes) -> bool:
     return (
         head is not None
         and skeleton.count(b"<?") == (head[1] is not None)
-        and not any(odd in skeleton for odd in (b"<!", b":P", b"\0"))
+        and not any(odd in skeleton for odd in (b"<!", b":P", b"\0", b"_Period>", b"_Period "))
         and skeleton.count(b"<Period")
         == skeleton.count(b"<Period>")
         == skeleton.count(b"</Period>")
     )
 
 
-def expand(period: Period, curve_type: str, zone: ZoneInfo) -> Slots:
+def expand(period: Period, curve_type: str, zone: ZoneInfo, *, join: bool = False) -> Slots:
     """The slots of a period that have a value.
 
-    ``curve_type`` A01 or A03; days, months and years step in the civil time of ``zone``. Raises
-    SchemaError for a position outside the period or another curve type.
+    ``curve_type`` A01 or A03; days, months and years step in the civil time of ``zone``. With ``join``
+    the slots through which an A03 point holds are one. Raises SchemaError for a position outside the
+    period or another curve type.
     """
     import numpy as np
 
-    edges = _edges(period, zone)
+    # An outage may last for years of minutes, of which only some points matter.
+    edges = _Steps(period) if join and _FIXED.match(period.resolution) else _edges(period, zone)
     slots = len(edges) - 1
     index = period.positions - 1
     if len(index) and (index.min() < 0 or index.max() >= slots):
         raise SchemaError(
             f"a point has position {int(index.max()) + 1} in a period of {slots} slots "
-            f"({period.start:%Y-%m-%dT%H:%MZ}, {period.resolution}); nothing of the document was stored."
+            f"({period.start:%Y-%m-%dT%H:%MZ}, {period.resolution[:40]}); nothing of the document was stored."
         )
+    if curve_type not in ("A01", "A03"):
+        raise SchemaError(f"curve type {curve_type[:20]} is not one this program knows (A01, A03).")
     order = np.argsort(index, kind="stable")
     index = index[order]
-    values = {name: column[order] for name, column in period.values.items()}
+    columns: list[dict[str, Any]] = [
+        {name: column[order] for name, column in fields.items()}
+        for fields in (period.values, period.words)
+    ]
+    until = index + 1
     if curve_type == "A03":
-        lengths = np.diff(np.append(index, slots))
-        values = {name: np.repeat(column, lengths) for name, column in values.items()}
-        index = np.arange(index[0], slots) if len(index) else index
-    elif curve_type != "A01":
-        raise SchemaError(f"curve type {curve_type} is not one this program knows (A01, A03).")
-    return Slots(edges[index], edges[index + 1], values)
+        until = np.append(index[1:], slots)
+        if twice := bool((until == index).any()):
+            # Both values hold, until the next position: which counts is for the table to tell.
+            until = np.append(index, slots)[np.searchsorted(index, index, side="right")]
+        if not join and len(index):
+            lengths = until - index
+            if lengths.sum() > MOST_SLOTS_IN_ALL:
+                raise SchemaError("the same positions come over and over: it was not read.")
+            columns = [{n: np.repeat(c, lengths) for n, c in fields.items()} for fields in columns]
+            if twice:
+                before = np.cumsum(lengths) - lengths
+                index = np.arange(lengths.sum()) + np.repeat(index - before, lengths)
+            else:
+                index = np.arange(index[0], slots)
+            until = index + 1
+    return Slots(edges[index], edges[until], *columns)
+
+
+class _Steps:
+    """The edges of a period's slots of one length; only those that are asked for are worked out."""
+
+    def __init__(self, period: Period) -> None:
+        found = _FIXED.match(period.resolution)
+        assert found
+        self._start, self._end = int(period.start.timestamp()), int(period.end.timestamp())
+        self._step = int(found[1]) * _UNITS[found[2]]
+        if not 0 < self._step < _LONGEST_STEP:
+            raise SchemaError(f"resolution {period.resolution[:40]} does not fit a period.")
+
+    def __len__(self) -> int:
+        return -(-(self._end - self._start) // self._step) + 1
+
+    def all(self) -> npt.NDArray[np.int64]:
+        import numpy as np
+
+        edges = np.arange(self._start, self._end + self._step, self._step, dtype=np.int64)
+        edges[-1] = self._end
+        return edges
+
+    def __getitem__(self, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        import numpy as np
+
+        return np.minimum(self._start + numbers * self._step, self._end)
 
 
 def _edges(period: Period, zone: ZoneInfo) -> npt.NDArray[np.int64]:
     """The starts of all slots of a period and its end, in seconds since 1970 UTC."""
     import numpy as np
 
+    if _FIXED.match(period.resolution):
+        steps = _Steps(period)
+        if len(steps) - 1 > MOST_SLOTS:
+            raise SchemaError(f"resolution {period.resolution[:40]} does not fit a period.")
+        return steps.all()
     start, end = int(period.start.timestamp()), int(period.end.timestamp())
-    if found := _FIXED.match(period.resolution):
-        step = int(found[1]) * _UNITS[found[2]]
-        if step == 0 or (end - start) / step > MOST_SLOTS:
-            raise SchemaError(f"resolution {period.resolution} does not fit a period.")
-        edges = np.arange(start, end + 1, step, dtype=np.int64)
-        return edges if edges[-1] == end else np.append(edges, end)
     if not (found := _CIVIL.match(period.resolution)) or int(found[1]) == 0:
-        raise SchemaError(f"resolution {period.resolution} is not one this program knows.")
+        raise SchemaError(f"resolution {period.resolution[:40]} is not one this program knows.")
     count, unit = int(found[1]), found[2]
     moments = [start]
     local = period.start.astimezone(zone)
@@ -172,7 +228,7 @@ def _edges(period: Period, zone: ZoneInfo) -> npt.NDArray[np.int64]:
             moments.append(min(int(local.astimezone(UTC).timestamp()), end))
     except (OverflowError, ValueError) as trouble:
         raise SchemaError(
-            f"resolution {period.resolution} cannot be stepped ({trouble})."
+            f"resolution {period.resolution[:40]} cannot be stepped ({trouble})."
         ) from None
     return np.array(moments, dtype=np.int64)
 
@@ -189,7 +245,11 @@ def _later(local: datetime, count: int, unit: str) -> datetime:
 
 # --- reading ----------------------------------------------------------------------------------
 
-_Points = tuple["npt.NDArray[np.int64]", dict[str, "npt.NDArray[np.float64]"]]
+_Points = tuple[
+    "npt.NDArray[np.int64]",
+    dict[str, "npt.NDArray[np.float64]"],
+    dict[str, "npt.NDArray[np.object_]"],
+]
 
 
 def _take_points_out(body: bytes) -> tuple[list[_Points] | None, bytes]:
@@ -208,7 +268,7 @@ def _take_points_out(body: bytes) -> tuple[list[_Points] | None, bytes]:
         if end < 0 or body.find(b"<Period>", begin + 1, end) >= 0:
             return None, body
         if first < 0:
-            taken.append((np.array([], np.int64), {}))
+            taken.append((np.array([], np.int64), {}, {}))
         else:
             last = body.rfind(b"</Point>", first, end) + len(b"</Point>")
             block = body[first:last]
@@ -222,7 +282,7 @@ def _take_points_out(body: bytes) -> tuple[list[_Points] | None, bytes]:
             except ValueError:
                 return None, body
             positions = np.array(parts[1::4]).astype(np.int64)
-            taken.append((positions, {name.decode(): values for name in names}))
+            taken.append((positions, {name.decode(): values for name in names}, {}))
             kept.append(body[here:first])
             here = last
         kept.append(body[here : end + 9])
@@ -280,7 +340,7 @@ class _Reader:
         elif local.endswith("TimeSeries") and len(self._path) == 2:
             self._series = Series()
             self.document.series.append(self._series)
-        elif local == "Period" and self._series is not None and self._period is None:
+        elif _is_period(local) and self._series is not None and self._period is None:
             self._period, self._own, self._period_depth = {}, [], len(self._path)
             self._number = self._periods - 1
         elif local == "Point" and self._period is not None:
@@ -301,25 +361,29 @@ class _Reader:
             if depth == self._period_depth:
                 self._close_period()
             elif text and self._own and "Point" in self._path[self._period_depth :]:
-                self._own[-1]["/".join(self._path[self._period_depth + 1 :])] = text
+                point, path = self._own[-1], "/".join(self._path[self._period_depth + 1 :])
+                if path in point:
+                    _put(point, path, text)
+                else:
+                    point[path] = text
             elif text:
                 self._period[local] = text
         elif self._series is not None:
             if depth == 2:
                 self._series = None
             elif text:
-                self._series.fields["/".join(self._path[2:])] = text
+                _put(self._series.fields, "/".join(self._path[2:]), text)
         elif text and "Period" not in self._path:
-            self.document.fields.setdefault("/".join(self._path[1:]), text)
+            _put(self.document.fields, "/".join(self._path[1:]), text)
         self._path.pop()
 
     def _close_period(self) -> None:
         assert self._series is not None and self._period is not None
         facts, self._period = self._period, None
         if self._points is not None:
-            positions, values = self._points[self._number]
+            positions, values, words = self._points[self._number]
         else:
-            positions, values = _columns(self._own)
+            positions, values, words = _columns(self._own)
         try:
             start, end = _instant(facts["start"]), _instant(facts["end"])
             resolution = facts["resolution"]
@@ -327,37 +391,52 @@ class _Reader:
                 raise ValueError("it ends before it starts")
         except (KeyError, ValueError, OverflowError) as trouble:
             raise SchemaError(
-                f"a Period without a readable start, end or resolution ({trouble}); nothing of the "
-                "document was stored."
+                f"a Period without a readable start, end or resolution ({str(trouble)[:120]}); "
+                "nothing of the document was stored."
             ) from None
-        self._series.periods.append(Period(start, end, resolution, positions, values))
+        self._series.periods.append(Period(start, end, resolution, positions, values, words))
+
+
+def _is_period(name: str) -> bool:
+    return name == "Period" or name.endswith("_Period")
+
+
+def _put(fields: dict[str, str], name: str, text: str) -> None:
+    """Keep a field; one that is there already gets a number, so that none is lost."""
+    number, free = 1, name
+    while free in fields:
+        number += 1
+        free = f"{name}[{number}]"
+        if number > MOST_REPEATS:
+            raise SchemaError(f"{name[:80]} comes more than {MOST_REPEATS} times: it was not read.")
+    fields[free] = text
 
 
 def _columns(points: list[dict[str, str]]) -> _Points:
-    """Points as arrays; a value that a point lacks, and one that nobody expects to be a number, is NaN."""
+    """Points as arrays; a value that a point lacks is NaN, a word None."""
     import numpy as np
 
     names = dict.fromkeys(name for point in points for name in point if name != "position")
     number = [name for name in names if all(_is_number(p.get(name, "nan")) for p in points)]
-    try:
-        positions = np.array([int(point["position"]) for point in points], np.int64)
-        values = {
-            name: np.array(
-                [float(p.get(name, "nan")) if name in number else np.nan for p in points]
-            )
-            for name in names
-        }
-    except (KeyError, ValueError, OverflowError) as trouble:
-        raise SchemaError(
-            f"a Point without a readable position ({trouble}); nothing of the document was stored."
-        ) from None
-    for name in ("quantity", "price.amount"):
-        if name in names and name not in number:
+    for name in names:
+        if name not in number and _AMOUNT.search(name):
             odd = next(p[name] for p in points if not _is_number(p.get(name, "nan")))
             raise SchemaError(
-                f"{name}: {odd!r} is not a number; nothing of the document was stored."
+                f"{name[:80]}: {odd[:40]!r} is not a number; nothing of the document was stored."
             )
-    return positions, values
+    try:
+        positions = np.array([int(point["position"]) for point in points], np.int64)
+    except (KeyError, ValueError, OverflowError) as trouble:
+        raise SchemaError(
+            f"a Point without a readable position ({str(trouble)[:120]}); nothing of the document was stored."
+        ) from None
+    values = {name: np.array([float(p.get(name, "nan")) for p in points]) for name in number}
+    words = {
+        name: np.array([p.get(name) for p in points], dtype=object)
+        for name in names
+        if name not in number
+    }
+    return positions, values, words
 
 
 def _is_number(text: str) -> bool:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, TypeVar
 
-from domain.ledger import Entry, State
+from domain.ledger import SILENT_AFTER, SILENT_DAYS, Entry, State
+from domain.settlement import ONE_DAY
 from domain.windows import Window, format_instant, parse_instant
 
 T = TypeVar("T")
@@ -156,6 +157,18 @@ class Ledger(ABC):
             + " FROM ledger GROUP BY key, scope ORDER BY key, scope"
         )
         return [_standing(row) for row in found]
+
+    def silent(self, key: str, scope: str, day: date) -> bool:
+        """Whether nothing came of a key and scope for so long before a day that it is believed."""
+        ((confirmed, rows),) = self.execute(
+            "SELECT sum(CASE WHEN state = ? THEN 1 ELSE 0 END), sum(rows) FROM ledger "
+            "WHERE key = ? AND scope = ? AND day >= ? AND day < ?",
+            (
+                State.CONFIRMED_EMPTY.value, key, scope,
+                (day - SILENT_DAYS * ONE_DAY).isoformat(), day.isoformat(),
+            ),
+        )  # fmt: skip
+        return not rows and (confirmed or 0) >= SILENT_AFTER
 
     def known_days(self, key: str, scope: str | None = None) -> tuple[date, date] | None:
         """The first and last settlement day that the ledger has of a key (and scope)."""

@@ -70,19 +70,23 @@ class Upsert:
         """Write current versions; returns the times of the rows that changed (NaT in a list).
 
         A version that is newer than the stored one takes its place, one that is older goes to
-        history. Stored rows of ``replace`` that ``frame`` does not have go to history too.
+        history. Stored rows of ``replace`` that ``frame`` does not have go to history too, and those of
+        a whole of which it has a newer version.
         """
         timeless = not self._table.time  # a list as it stands: what it lacks is gone
-        # A key without the time may stand anywhere.
-        by_time = self._table.time in self._table.key
+        # A key, or a whole, without the time may stand anywhere.
+        by_time = self._table.time in (self._table.whole or self._table.key)
         if by_time and not self._touches_stored(frame[self._table.time], replace):
             self._db.load_frame(self._name, self._table, frame, self._now)
             return frame[self._table.time]
         self._stage(frame)
         # An empty list is no news: that all of it ended is less likely than a fault.
         gone = [self._retire_vanished(replace)] if replace or (timeless and len(frame)) else []
+        if self._table.whole:
+            self._set_late_ones_aside()
+            gone.append(self._retire_replaced())
         self._drop_equal()
-        if self._table.version:
+        if not self._table.whole:
             self._set_late_ones_aside()
         self._supersede()
         return _joined([*gone, self._times("FROM incoming")])
@@ -138,6 +142,21 @@ class Upsert:
         self._db.execute(f"DELETE {vanished}", span)
         return gone
 
+    def _retire_replaced(self) -> Any:
+        """Move stored rows that are gone from the incoming version of their whole to history.
+
+        Returns their times.
+        """
+        whole, key = _list(self._table.whole), _list(self._table.key)
+        replaced = (
+            f"FROM {self._name} AS t WHERE ({whole}) IN (SELECT {whole} FROM incoming) "
+            f"AND ({key}) NOT IN (SELECT {key} FROM incoming)"
+        )
+        self._into_history("t", replaced)
+        gone = self._times(replaced)
+        self._db.execute(f"DELETE {replaced}")
+        return gone
+
     def _drop_equal(self) -> None:
         same_values = [f"t.{quoted(c)} {self._db.same} i.{quoted(c)}" for c in self._table.values]
         same = " AND ".join([self._same_key, *same_values])
@@ -145,11 +164,14 @@ class Upsert:
 
     def _set_late_ones_aside(self) -> None:
         """Versions older than the stored one were published before it: history, not the table."""
-        version = quoted(self._table.version)
-        late = (
-            f"EXISTS (SELECT 1 FROM {self._stored} AS t "
-            f"WHERE {self._same_key} AND i.{version} < t.{version})"
-        )
+        if not self._table.newer_by:
+            return
+        version = quoted(self._table.newer_by)
+        stored, same = self._stored, self._same_key
+        if self._table.whole:
+            stored = self._name
+            same = " AND ".join(f"t.{quoted(c)} = i.{quoted(c)}" for c in self._table.whole)
+        late = f"EXISTS (SELECT 1 FROM {stored} AS t WHERE {same} AND i.{version} < t.{version})"
         self._keep_unknown(late)
         self._db.discard(late)
 

@@ -148,8 +148,10 @@ class Quirks:
         local = (day - 1) * DAY_S + PRICES_AT_S
         return local - int(market_offset(one(local))[0])
 
-    def dress(self, name: Name, starts: Instants, told: Instants, values: Floats) -> Day:
-        """Return a day of curves with all that happens to it."""
+    def dress(
+        self, name: Name, starts: Instants, told: Instants, values: Floats, *, restates: bool = True
+    ) -> Day:
+        """Return a day of curves with all that happens to it; forecasts are never restated."""
         day, (curves, slots) = name[2], values.shape
         step_s = int(starts[1] - starts[0])
         kept = np.ones(values.shape, dtype=np.bool_)
@@ -164,7 +166,7 @@ class Quirks:
             values[null, (starts >= noon) & (starts < noon + 3_600)] = np.nan
         # The first version holds whenever a slot of it is told.
         versions = [(-(2**62), values)]
-        for days in self.restated(name):
+        for days in self.restated(name) if restates else ():
             latest = versions[-1][1]
             when = (day + days) * DAY_S + RESTATED_AT_S
             versions.append((when, self._changed(name, f"restated-{days}", 0.35, starts, latest)))
@@ -173,6 +175,12 @@ class Quirks:
             superseded = self._changed(name, "differing", 1.0, starts, values)
         twice = (0,) if superseded is not None else self.twice(name, curves)
         return Day(starts, step_s, told, tuple(versions), kept, fresh, twice, superseded)
+
+    @staticmethod
+    def plain(starts: Instants, told: Instants, values: Floats, kept: Mask, fresh: Mask) -> Day:
+        """Return a day of curves to which nothing happens."""
+        versions = ((-(2**62), values),)
+        return Day(starts, int(starts[1] - starts[0]), told, versions, kept, fresh)
 
     def _changed(
         self, name: Name, label: str, share: float, starts: Instants, values: Floats

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,26 +10,41 @@ from numpy.typing import NDArray
 from sandbox.entsoe.days import Day, Mask
 from sandbox.noise import Floats, Instants
 
+RESOLUTIONS = {
+    seconds: text
+    for text, seconds in (
+        ("PT4S", 4), ("PT1M", 60), ("PT15M", 900), ("PT30M", 1_800), ("PT60M", 3_600),
+    )
+}  # fmt: skip
+
 
 @dataclass
 class Period:
-    """Points over equal slots from `start` on; a text of None is a Point without a value."""
+    """Points over equal slots from `start` on; a text of None is a Point without a value.
+
+    `more` are further values of the same Points, each with the name of its element.
+    """
 
     start: int
-    step_s: int
-    slots: int
+    end: int
+    resolution: str
     positions: list[int]
     texts: list[str | None]
+    more: tuple[tuple[str, list[str | None]], ...] = ()
 
 
 @dataclass
 class TimeSeries:
-    """A TimeSeries: lines of XML before and after its curve type, and its Periods."""
+    """A TimeSeries: lines of XML before and after its curve type, and its Periods.
+
+    `tail` are lines that every Point with a value has after it.
+    """
 
     before: tuple[str, ...]
     curve_type: str
     after: tuple[str, ...]
     periods: list[Period]
+    tail: tuple[str, ...] = ()
 
 
 @dataclass
@@ -75,24 +90,29 @@ def again(day: Day, first: int, end: int, now: int) -> Stretch:
 
 
 def lay_out(
-    stretches: list[Stretch], curve: int, like: TimeSeries, *, step_begins: bool
+    stretches: list[Stretch],
+    place: int,
+    like: TimeSeries,
+    *,
+    step_begins: bool,
+    fields: tuple[str, ...] = ("",),
 ) -> list[TimeSeries]:
     """Return the TimeSeries of a curve, cut where it has gaps and where TimeSeries begin.
 
-    `like` has the lines and the curve type; with `step_begins` a change of resolution begins a
-    TimeSeries, otherwise only a Period.
+    `place` is the line of its first value, `fields` name them all. `like` has the lines and the
+    curve type; with `step_begins` a change of resolution begins a TimeSeries, otherwise only a Period.
     """
     found: list[TimeSeries] = []
     for stretch in stretches:
         begins = not found or step_begins
-        for first, after, fresh in _runs(stretch.sent[curve], stretch.fresh[curve]):
+        for first, after, fresh in _runs(stretch.sent[place], stretch.fresh[place]):
             if begins or fresh:
-                found.append(TimeSeries(like.before, like.curve_type, like.after, []))
+                found.append(replace(like, periods=[]))
             begins = False
-            values = stretch.values[curve, first:after]
+            values = stretch.values[place : place + len(fields), first:after]
             whole = like.curve_type == "A01"
             start = int(stretch.starts[first])
-            found[-1].periods.append(_period(start, stretch.step_s, values, whole=whole))
+            found[-1].periods.append(_period(start, stretch.step_s, values, fields, whole=whole))
     return found
 
 
@@ -110,14 +130,26 @@ def _runs(sent: Mask, fresh: Mask) -> list[tuple[int, int, bool]]:
     ]
 
 
-def _period(start: int, step_s: int, values: Floats, *, whole: bool) -> Period:
+def _period(
+    start: int, step_s: int, values: Floats, fields: tuple[str, ...], *, whole: bool
+) -> Period:
+    count = values.shape[1]
     if whole:
-        kept = np.arange(len(values))
+        kept = np.arange(count)
     else:
-        # A curve of type A03 holds its value until the next Point, the last until the end.
-        same = (values[1:] == values[:-1]) | (np.isnan(values[1:]) & np.isnan(values[:-1]))
+        # A curve of type A03 holds its values until the next Point, the last until the end.
+        now, before = values[:, 1:], values[:, :-1]
+        same = ((now == before) | (np.isnan(now) & np.isnan(before))).all(axis=0)
         kept = np.concatenate(([0], np.flatnonzero(~same) + 1))
-    return Period(start, step_s, len(values), (kept + 1).tolist(), texts(values[kept]))
+    written = [texts(line[kept]) for line in values]
+    return Period(
+        start,
+        start + count * step_s,
+        RESOLUTIONS[step_s],
+        (kept + 1).tolist(),
+        written[0],
+        tuple(zip(fields[1:], written[1:], strict=True)),
+    )
 
 
 def texts(values: NDArray[np.float64]) -> list[str | None]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sandbox.calendar import DAY_S, market_offset
+from sandbox.entsoe.climates import CLIMATES, FLEETS
 from sandbox.noise import Floats, Instants, octaves, uniform
 from sandbox.wind_solar import solar_height
 
@@ -26,81 +27,6 @@ _CLOUD_LAYERS = ((72 * HOUR_S, 0.55), (10 * HOUR_S, 0.35), (2 * HOUR_S, 0.18))
 _DEMAND_LAYERS = ((60 * HOUR_S, 0.55), (7 * HOUR_S, 0.3), (HOUR_S, 0.15))
 _SLOW_LAYERS = ((240 * HOUR_S, 0.6), (40 * HOUR_S, 0.3), (5 * HOUR_S, 0.1))
 _FAST_LAYERS = ((20 * HOUR_S, 0.5), (3 * HOUR_S, 0.35), (1_800, 0.15))
-
-
-@dataclass(frozen=True)
-class Climate:
-    """A zone's size and place: demand in MW (mean, season, day, weekend, noise), fleets in MW.
-
-    `middle` and `slope` turn residual demand, as a share of mean demand, into a price around 75.
-    """
-
-    latitude: float
-    longitude: float
-    demand: tuple[float, float, float, float, float]
-    solar: float
-    onshore: float
-    offshore: float
-    middle: float
-    slope: float
-
-
-CLIMATES = {
-    "DE_LU": Climate(
-        50.5, 10.0, (57_500, 3_800, 9_000, 8_500, 1_800), 62_000, 58_000, 8_200, 0.56, 145
-    ),
-    "FR": Climate(46.5, 2.5, (52_000, 12_500, 7_000, 4_500, 2_000), 18_000, 21_000, 900, 0.86, 160),
-    "GB": Climate(
-        52.5, -1.5, (31_500, 4_500, 7_000, 2_500, 1_000), 13_000, 12_000, 9_000, 0.68, 110
-    ),
-}
-
-# psr type -> how it runs: (manner, lowest MW, highest MW, decimals). Manners: "steady" wanders
-# slowly, "daily" holds one value all day, "follows" meets residual demand, the others are weather.
-Fleet = dict[str, tuple[str, float, float, int]]
-FLEETS: dict[str, Fleet] = {
-    "DE_LU": {
-        "B01": ("steady", 3_900, 4_500, 2),
-        "B02": ("follows", 3_500, 15_000, 2),
-        "B03": ("steady", 350, 650, 2),
-        "B04": ("follows", 2_200, 17_000, 2),
-        "B05": ("follows", 800, 11_000, 2),
-        "B06": ("steady", 300, 340, 1),
-        "B09": ("steady", 18, 26, 1),
-        "B10": ("pumped", 0, 6_000, 2),
-        "B11": ("steady", 1_300, 2_100, 2),
-        "B12": ("follows", 60, 420, 2),
-        "B15": ("steady", 70, 85, 1),
-        "B16": ("solar", 0, 62_000, 2),
-        "B17": ("steady", 480, 640, 2),
-        "B18": ("offshore", 0, 8_200, 2),
-        "B19": ("onshore", 0, 58_000, 2),
-        "B20": ("daily", 95, 130, 2),
-    },
-    # France publishes whole megawatts: equal neighbours are frequent.
-    "FR": {
-        "B01": ("steady", 520, 600, 0),
-        "B04": ("follows", 400, 8_500, 0),
-        "B05": ("follows", 0, 1_400, 0),
-        "B10": ("pumped", 0, 3_300, 0),
-        "B11": ("steady", 2_800, 5_200, 0),
-        "B12": ("follows", 300, 4_800, 0),
-        "B14": ("follows", 33_000, 49_000, 0),
-        "B16": ("solar", 0, 18_000, 0),
-        "B18": ("offshore", 0, 900, 0),
-        "B19": ("onshore", 0, 21_000, 0),
-    },
-    "GB": {
-        "B01": ("steady", 1_800, 2_600, 0),
-        "B04": ("follows", 2_500, 21_000, 0),
-        "B14": ("steady", 5_000, 7_000, 0),
-        "B16": ("solar", 0, 13_000, 0),
-        "B18": ("offshore", 0, 9_000, 0),
-        "B19": ("onshore", 0, 12_000, 0),
-    },
-}
-# What the types draw from the grid themselves.
-CONSUMERS = {"DE_LU": ("B10", "B16", "B19"), "FR": ("B10",), "GB": ()}
 
 
 @dataclass(frozen=True)

@@ -168,10 +168,11 @@ class World:
         """Stage 1 alone."""
         self.sandbox.now = now
         window = parse_range(start, end)
-        wanted = [(dataset, "", window) for dataset in fetch_data.find_datasets(keys)]
+        settings = self.settings(**changed)
+        wanted = fetch_data.each_scope(fetch_data.find_datasets(keys), settings, lambda *_: window)
         with self.store() as store:
             fetched = fetch_data.fetch_windows(
-                wanted, store, self.settings(**changed), instant(now), by_name=True, again=again
+                wanted, store, settings, instant(now), by_name=True, again=again
             )
         report = job.Report(fetched=fetched.fetched, requests=fetched.requests)
         report.list_holes(instant(now))

@@ -33,7 +33,9 @@ HOUR = timedelta(hours=1)
 # In March an hour is missing, in October there is one more. Nothing is withheld round these days.
 SHORT_DAY, LONG_DAY = date(2024, 3, 31), date(2024, 10, 27)
 PLAIN_DAY = SHORT_DAY
-PERIODS = {SHORT_DAY: 46, LONG_DAY: 50}
+# Of datasets that begin between the two.
+LATER_SHORT_DAY = date(2025, 3, 30)
+PERIODS = {SHORT_DAY: 46, LATER_SHORT_DAY: 46, LONG_DAY: 50}
 # A day of so many rows takes seconds to serve.
 MANY_ROWS = 50_000
 NEW = "sandboxNew"
@@ -49,6 +51,11 @@ FAULTED: dict[str, tuple[str | None, str | None, str]] = {
     "response_auctions": (None, None, "clearedVolume"),  # its older files spell it otherwise
     "entsoe_load": (None, None, "quantity"),  # elements of XML, some made into two columns
     "entsoe_generation": (None, None, "quantity"),
+    "entsoe_generation_forecast": (None, None, "quantity"),
+    "entsoe_generation_per_unit": (None, None, "quantity"),
+    "entsoe_load_forecast_week": (None, None, "quantity"),
+    "entsoe_load_forecast_month": (None, None, "quantity"),
+    "entsoe_load_forecast_year": (None, None, "quantity"),
     "entsoe_day_ahead_prices": (None, None, "price.amount"),
 }
 # Any field of the register may be empty, and nobody needs one of them.
@@ -87,12 +94,17 @@ each = pytest.mark.parametrize("dataset", list(_sampled()))
 # --- asking ---------------------------------------------------------------------------------------
 
 
+def plain_day_of(dataset: Dataset) -> date:
+    return PLAIN_DAY if dataset.available_from <= PLAIN_DAY else LATER_SHORT_DAY
+
+
 class Asking:
     """One dataset in a store of its own in memory, asked through the real transport."""
 
     def __init__(self, sandbox: Sandbox, dataset: Dataset, place: str) -> None:
         self.sandbox = sandbox
         self.dataset = dataset
+        self.plain_day = plain_day_of(dataset)
         rates = {f"{p.key.upper()}_REQUESTS_PER_S": "1000" for p in PROVIDERS if p.base_url}
         own = {setting.key: setting.default for setting in job.all_settings()}
         self.settings = load_settings(
@@ -170,6 +182,7 @@ UNITS = {
     "currency/MWh": "_per_mwh",
     "gCO2/kWh": "_gco2_per_kwh",
     "degC": "_degc",
+    "kV": "_kv",
     "%": "_percent",
     "s": "_s",
 }
@@ -189,7 +202,9 @@ def test_key_and_columns_are_declared_soundly(dataset: Dataset) -> None:
         assert name in table.names
     for name in filter(None, (table.time, table.version)):
         assert table.column(name).dtype == "time"
-    assert bool(table.scope) == bool(dataset.scopes_setting)
+    defaults = {setting.key: setting.default for setting in job.all_settings()}
+    scopes = dataset.scopes(load_settings(job.all_settings(), defaults))
+    assert bool(table.scope) == (scopes != ("",))
     counted = dataset.completeness
     assert {counted.series, counted.length, counted.value} - {""} <= set(table.names)
     assert dataset.lag >= timedelta(0) < dataset.widest
@@ -224,13 +239,17 @@ def test_both_clock_changes_are_exact(
 ) -> None:
     """Complete, nothing noted, every row inside the settlement day, and as many as there must be."""
     one = asking(dataset)
+    day = max(day, one.plain_day) if day == SHORT_DAY else day
     entry = one.entry(day)
     assert proven(dataset, entry) and not entry.note
     rows = one.rows()
+    if dataset.table.whole and dataset.table.time not in dataset.table.whole:
+        assert len(rows) >= entry.rows  # messages come with their rows of other days
+        return
     assert len(rows) == entry.rows or dataset.completeness.value
     if not dataset.table.time:
         return
-    window = day_window(day)
+    window = day_window(day).reaching_back(dataset.reach)
     assert_inside(one.column(dataset.table.time), dataset.table.column(dataset.table.time), window)
     if "settlement_date" in dataset.table.names and dataset.table.time == "period_start":
         assert set(one.column("settlement_date")) == {day.isoformat()}
@@ -255,6 +274,8 @@ def test_rows_that_come_twice_or_for_two_days_are_stored_once(
     dataset: Dataset, asking: Callable[[Dataset], Asking]
 ) -> None:
     """Duplicates in disorder, the day in peace again, and the day before it, which ends where it begins."""
+    if "bid" in dataset.table.key:
+        pytest.skip("equal bids are several bids: nothing tells that one was sent twice")
     one = asking(dataset)
     now = day_window(LONG_DAY).end + dataset.lag + HOUR
     entry = one.entry(LONG_DAY, Fault("duplicates", fraction=0.5), now=now)
@@ -280,11 +301,11 @@ def test_no_rows_are_neither_zero_nor_an_error(
     dataset: Dataset, asking: Callable[[Dataset], Asking]
 ) -> None:
     one = asking(dataset)
-    entry = one.entry(PLAIN_DAY, Fault("empty"))
+    entry = one.entry(one.plain_day, Fault("empty"))
     expected = State.COMPLETE if isinstance(dataset.completeness, Events) else State.EMPTY
     assert entry.state is expected and entry.rows == 0
     assert one.rows() == []
-    assert proven(dataset, one.entry(PLAIN_DAY))
+    assert proven(dataset, one.entry(one.plain_day))
 
 
 @each
@@ -292,13 +313,13 @@ def test_what_is_asked_too_early_is_not_called_complete(
     dataset: Dataset, asking: Callable[[Dataset], Asking]
 ) -> None:
     early = asking(dataset)
-    window = day_window(PLAIN_DAY)
+    window = day_window(early.plain_day)
     before = window.end + dataset.lag / 2 if dataset.lag else window.start + 12 * HOUR
-    entry = early.entry(PLAIN_DAY, now=before)
+    entry = early.entry(early.plain_day, now=before)
     # Where nothing is left to come, the lag need not be waited for.
     whole = dataset.completeness.sure_early and entry.coverage == 1
     assert entry.state is (State.COMPLETE if whole else State.NOT_DUE)
-    assert proven(dataset, early.entry(PLAIN_DAY))
+    assert proven(dataset, early.entry(early.plain_day))
     assert_keys_unique(early)
 
 
@@ -308,9 +329,9 @@ def test_a_revision_moves_the_old_version_to_history(
 ) -> None:
     """Every version that ever came is in table or history, once; keys stay unique."""
     one = asking(dataset)
-    one.entry(PLAIN_DAY)
+    one.entry(one.plain_day)
     before, known = set(one.rows()), set(one.rows("_history"))
-    done = one.ask(PLAIN_DAY, revision_of(dataset), now=_later(dataset))
+    done = one.ask(one.plain_day, revision_of(dataset), now=_later(dataset))
     assert not done.failures
     after, history = one.rows(), one.rows("_history")
     assert done.changed and set(after) != before
@@ -321,11 +342,11 @@ def test_a_revision_moves_the_old_version_to_history(
     assert max(gone.values(), default=1) == 1
     assert_keys_unique(one)
     # The same answer again is no news.
-    assert one.ask(PLAIN_DAY, revision_of(dataset), now=_later(dataset)).changed == 0
+    assert one.ask(one.plain_day, revision_of(dataset), now=_later(dataset)).changed == 0
 
 
 def _later(dataset: Dataset) -> datetime:
-    return day_window(PLAIN_DAY).end + dataset.lag + 2 * HOUR
+    return day_window(plain_day_of(dataset)).end + dataset.lag + 2 * HOUR
 
 
 def revision_of(dataset: Dataset) -> Fault:
@@ -349,9 +370,9 @@ def test_an_unknown_column_is_told_and_nothing_else_changes(
     dataset: Dataset, asking: Callable[[Dataset], Asking]
 ) -> None:
     one = asking(dataset)
-    entry = one.entry(PLAIN_DAY, Fault("extra", field=NEW))
+    entry = one.entry(one.plain_day, Fault("extra", field=NEW))
     assert proven(dataset, entry) and NEW in entry.note
-    assert one.ask(PLAIN_DAY).changed == 0
+    assert one.ask(one.plain_day).changed == 0
 
 
 def touched(dataset: Dataset, kind: str) -> tuple[str | None, str]:
@@ -379,8 +400,8 @@ def test_what_does_not_fit_fails_its_day_and_stores_nothing(
     one = asking(dataset)
     field, name = touched(dataset, kind)
     value = NEW if kind == "renamed" else "n/a"
-    done = one.ask(PLAIN_DAY, Fault(kind, field=field, value=value, fraction=1.0))
-    entry = done.entries[PLAIN_DAY]
+    done = one.ask(one.plain_day, Fault(kind, field=field, value=value, fraction=1.0))
+    entry = done.entries[one.plain_day]
     assert entry.state is State.FAILED and entry.rows == 0
     assert one.rows() == []
     (said,) = done.failures

@@ -268,3 +268,29 @@ def test_a_list_as_it_stands_has_no_past(world: World) -> None:
     world.sandbox.faults = [Fault("empty", path="bmunits")]
     world.fetch(["bm_units"], "2024-11-24", again=True)
     assert len(world.rows("bm_units")) == len(after)  # an empty list is no news
+
+
+# --- what is not published any more ------------------------------------------------------------------
+
+
+def test_a_zone_that_fell_silent_is_no_hole_and_is_not_asked(cli: Cli, world: World) -> None:
+    """Great Britain's last market day on the platform ended at 22:00 UTC on 14 June 2021."""
+    gb = {"ENTSOE_ZONES": "GB"}
+    now = "2021-07-01T09:00:00Z"
+    report = fill(world, ["entsoe_load"], date(2021, 6, 1), date(2021, 6, 30), now, **gb)
+    assert report.requests == 1 and not report.failures
+    with world.store() as store:
+        days = [day for _, day in store.entries("entsoe_load", date(2021, 6, 1), date(2021, 6, 30))]
+    assert (min(days), max(days)) == (date(2021, 6, 1), date(2021, 6, 14))
+    # Days of which the sandbox keeps something back apart, the last lacks the hour after its end.
+    assert report.holes[-1].startswith("entsoe_load GB 2021-06-14: partial, 95.8% covered")
+    silent = world.fetch(["entsoe_load"], "2021-06-15", "2021-06-30", now=now, **gb)
+    assert silent.requests == 0 and not silent.holes
+    settings = {**world.overrides, **gb, "STORE_URL": f"sqlite:///{world.database}"}
+    asked = ("coverage", "entsoe_load", "--start", "2021-06-15", "--end", "2021-06-30")
+    shown = cli(*asked, **settings)
+    assert shown.returncode == 0
+    assert "- nothing is published of GB since 2021-06-15: entsoe_load GB" in shown.stdout
+    listed = json.loads(cli(*asked, "--format", "json", **settings).stdout)["entsoe_load GB"]
+    assert {day["state"] for day in listed["days"]} == {"not_published"}
+    assert listed["holes"] == []

@@ -26,7 +26,8 @@ from domain.zones import MARKET_CLOCK
 from sandbox.entsoe import Platform
 from sources.elexon import FREQUENCY, WIND_SOLAR
 from sources.elexon_rows import JsonRows
-from sources.entsoe import GENERATION, LOAD, PRICES, generation_rows, load_rows, price_rows
+from sources.entsoe_market import PRICES, price_rows
+from sources.entsoe_power import GENERATION, LOAD, generation_rows, load_rows
 from sources.entsoe_xml import Document, _Reader, expand, parse
 from tests.integration.conftest import PROJECT, instant
 
@@ -496,7 +497,8 @@ from domain.errors import GridledgerError
 from domain.zones import MARKET_CLOCK
 from sources.elexon import FREQUENCY
 from sources.elexon_rows import JsonRows
-from sources.entsoe import GENERATION, LOAD, PRICES, generation_rows, load_rows, price_rows
+from sources.entsoe_market import PRICES, price_rows
+from sources.entsoe_power import GENERATION, LOAD, generation_rows, load_rows
 from sources.entsoe_xml import parse
 import msgspec, numpy, pandas, pyarrow
 JsonRows("").rows(FREQUENCY, b'[]', 'warm')

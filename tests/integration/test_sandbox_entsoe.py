@@ -491,14 +491,14 @@ def test_nothing_to_tell(sandbox: Sandbox) -> None:
     for params in (
         query("A65", "2030-01-01T00:00Z", "2030-01-02T00:00Z"),
         query("A75", "2010-01-01T00:00Z", "2010-01-02T00:00Z"),
-        query("A44", *DAY, "10YNL----------L"),
+        query("A44", *DAY, "10YCY-1001A0003J"),
         query("A65", "2021-06-15T00:00Z", "2021-06-16T00:00Z", GB),
         query("A44", *DAY, GB),
     ):
         assert refusal(ask(sandbox, params), 200).startswith("No matching data found for Data item")
-    text = refusal(ask(sandbox, query("A65", *DAY, "10YNL----------L")), 200)
+    text = refusal(ask(sandbox, query("A65", *DAY, "10YCY-1001A0003J")), 200)
     assert text == (
-        "No matching data found for Data item ACTUAL_TOTAL_LOAD_R3 [6.1.A] (10YNL----------L) and "
+        "No matching data found for Data item ACTUAL_TOTAL_LOAD_R3 [6.1.A] (10YCY-1001A0003J) and "
         "interval 2024-03-29T23:00:00Z/2024-03-30T23:00:00Z."
     )
     early = query("A65", "2021-06-10T00:00Z", "2021-06-10T01:00Z", GB)
@@ -577,7 +577,7 @@ def test_the_limit_of_400_is_real(sandbox: Sandbox) -> None:
     settings = sandbox.settings()
     with requests.Session() as session:
         session.headers["SECURITY_TOKEN"] = settings["ENTSOE_API_TOKEN"]
-        url, params = settings["ENTSOE_BASE_URL"], query("A44", *DAY, "10YNL----------L")
+        url, params = settings["ENTSOE_BASE_URL"], query("A44", *DAY, "10YCY-1001A0003J")
         statuses = [session.get(url, params=params, timeout=10).status_code for _ in range(402)]
     assert statuses == [200] * 400 + [429] * 2
 

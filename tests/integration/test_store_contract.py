@@ -55,7 +55,21 @@ PLAIN = Table(
     key=("moment",),
     time="moment",
 )
-TABLES = {table.name: table for table in (METERED, PLAIN)}
+# A table of messages in several rows, with revisions that tell no time.
+OUTAGES = Table(
+    "outages",
+    (
+        Column("message", "text", "", "Which message"),
+        Column("period_start", "time", "UTC", "Start of the stretch"),
+        Column("left_mw", "float", "MW", "What is left"),
+        Column("revision", "int", "", "Its revision"),
+    ),
+    key=("message", "period_start"),
+    time="period_start",
+    revision="revision",
+    whole=("message",),
+)
+TABLES = {table.name: table for table in (METERED, PLAIN, OUTAGES)}
 
 
 def metered(*rows: tuple[str, str, float, str], remark: str | None = None) -> Any:
@@ -431,6 +445,61 @@ def test_replace_moves_what_the_new_rows_do_not_have(place: Place) -> None:
         assert write(store, METERED, metered()[:0], replace=window) == 1
     assert values(place) == [rows[0], rows[3]]
     assert len(values(place, "metered_history")) == 3
+
+
+# --- messages in several rows ------------------------------------------------------------------
+
+
+def outages(message: str, revision: int, **left: float) -> Any:
+    """A frame of a message with what is left from which hour on, as ``h10=5.0``."""
+    data = {
+        "message": [message] * len(left),
+        "period_start": [f"{DAY}T{hour[1:]}:00:00Z" for hour in left],
+        "left_mw": list(left.values()),
+        "revision": [revision] * len(left),
+    }
+    return conform(OUTAGES, data, "by hand").frame
+
+
+def stretches(place: Place, table: str = "outages") -> list[tuple[str, str, float, int]]:
+    return [
+        (row["message"], row["period_start"][11:13], row["left_mw"], row["revision"])
+        for row in place.rows(table)
+    ]
+
+
+def test_newer_message_takes_the_place_of_all_rows_of_the_one_before(place: Place) -> None:
+    other = ("B", "10", 7.0, 1)
+    with place.open() as store:
+        write(store, OUTAGES, outages("A", 1, h09=1.0, h10=2.0, h15=3.0))
+        write(store, OUTAGES, outages("B", 1, h10=7.0))
+        # Of the four rows that change two are gone, at hours that the new one does not touch.
+        later = NIGHT + timedelta(days=1)
+        changed = write(store, OUTAGES, outages("A", 2, h10=2.0, h11=5.0), later)
+        assert changed == 4
+        known = store.read_table(OUTAGES, parse_range(DAY), as_of=NIGHT + timedelta(hours=1))
+    assert stretches(place) == [("A", "10", 2.0, 2), ("A", "11", 5.0, 2), other]
+    before = [("A", "09", 1.0, 1), ("A", "10", 2.0, 1), ("A", "15", 3.0, 1)]
+    assert stretches(place, "outages_history") == before
+    assert known["left_mw"].tolist() == [1.0, 2.0, 3.0, 7.0]
+
+
+def test_older_message_goes_to_history_with_rows_of_its_own(place: Place) -> None:
+    with place.open() as store:
+        write(store, OUTAGES, outages("A", 10, h10=2.0))
+        for days in (1, 2):
+            later = NIGHT + timedelta(days=days)
+            assert write(store, OUTAGES, outages("A", 9, h10=8.0, h12=9.0), later) == 0
+    assert stretches(place) == [("A", "10", 2.0, 10)]
+    assert stretches(place, "outages_history") == [("A", "10", 8.0, 9), ("A", "12", 9.0, 9)]
+
+
+def test_equal_message_changes_nothing(place: Place) -> None:
+    frame = outages("A", 2, h10=2.0, h11=5.0)
+    with place.open() as store:
+        assert write(store, OUTAGES, frame) == 2
+        assert write(store, OUTAGES, frame, NIGHT + timedelta(days=1)) == 0
+    assert place.rows("outages_history") == []
 
 
 # --- all or nothing ----------------------------------------------------------------------------

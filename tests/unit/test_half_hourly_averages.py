@@ -17,20 +17,16 @@ from domain.settlement import day_window, days_window, period_window, settlement
 from domain.tables import Table, conform
 from domain.windows import Window
 from products.half_hourly_averages import PRODUCT, compute
+from sources import DATASETS
 from sources.elexon import FREQUENCY, WIND_SOLAR
-from sources.entsoe import GENERATION, LOAD, PRICES
+from sources.entsoe_market import PRICES
+from sources.entsoe_power import GENERATION, LOAD
 
 SHORT, LONG, WINTER, SUMMER = (
     date(2024, 3, 31), date(2024, 10, 27), date(2024, 1, 10), date(2024, 7, 1),
 )  # fmt: skip
 HOUR, HALF, QUARTER = 3600, 1800, 900
-INPUTS = {
-    "frequency": FREQUENCY,
-    "wind_solar": WIND_SOLAR,
-    "entsoe_load": LOAD,
-    "entsoe_generation": GENERATION,
-    "entsoe_day_ahead_prices": PRICES,
-}
+INPUTS = {d.key: d.table for d in DATASETS if d.key in PRODUCT.inputs}
 MEASURED = ("mean", "minimum", "maximum", "standard_deviation", "energy_mwh")
 Frames = dict[str, pd.DataFrame]
 
@@ -533,13 +529,68 @@ class Prices(Case):
         pd.testing.assert_frame_equal(alone, together[48:].reset_index(drop=True))
 
 
+class FlowsAndForecasts(Case):
+    WINDOW = day_window(SUMMER)
+    START = day_window(SUMMER).start
+    # An hour of 60, then a quarter of 20 and one of 40, which is another half hour's 30.
+    ROWS = ((0, HOUR, 60.0), (HOUR, QUARTER, 20.0), (HOUR + QUARTER, QUARTER, 40.0))
+
+    def given(self, key: str, column: str, **more: Any) -> pd.DataFrame:
+        table = INPUTS[key]
+        starts = after(self.START, *(offset for offset, _, _ in self.ROWS))
+        columns = {
+            "zone": ["FR"] * 3,
+            "period_start": starts,
+            "resolution_s": [length for _, length, _ in self.ROWS],
+            column: [value for _, _, value in self.ROWS],
+            **{name: [value] * 3 for name, value in more.items()},
+        }
+        return frame_of(table, **{n: v for n, v in columns.items() if n in table.names})
+
+    def test_each_stands_under_its_name(self) -> None:
+        border = {"border": "FR>DE_LU", "from_zone": "FR", "to_zone": "DE_LU"}
+        wind, power = {"psr_type": "B19"}, "generation_mw"
+        ahead = "entsoe_wind_solar_forecast"
+        for key, column, more, name in (
+            ("entsoe_flows", "flow_mw", border, ("flow", "FR>DE_LU", "flow")),
+            ("entsoe_load_forecast_day", "load_mw", {}, ("load", "FR", "load forecast")),
+            ("entsoe_generation_forecast", power, {}, ("all", "FR", "generation forecast")),
+            (
+                "entsoe_generation_forecast",
+                "consumption_mw",
+                {},
+                ("all", "FR", "consumption forecast"),
+            ),
+            (f"{ahead}_day", power, wind, ("B19", "FR", "generation forecast")),
+            (f"{ahead}_intraday", power, wind, ("B19", "FR", "generation intraday forecast")),
+            (f"{ahead}_current", power, wind, ("B19", "FR", "generation current forecast")),
+        ):
+            with self.subTest(name=name):
+                found = averages(self.WINDOW, **{key: self.given(key, column, **more)})
+                self.assertEqual(len(found), 48)
+                rows = found[["series", "area", "quantity"]].itertuples(index=False, name=None)
+                self.assertEqual(set(rows), {name})
+                self.assertEqual(found["mean"][:3].tolist(), [60.0, 60.0, 30.0])
+                self.assertEqual(found["energy_mwh"][:3].tolist(), [30.0, 30.0, 15.0])
+                self.assertEqual(set(found["unit"]), {"MW"})
+
+    def test_a_forecast_stands_beside_what_came(self) -> None:
+        found = averages(
+            self.WINDOW,
+            entsoe_load=load([(self.START, HALF, 55)]),
+            entsoe_load_forecast_day=self.given("entsoe_load_forecast_day", "load_mw"),
+        )
+        self.assertEqual(one(pick(found, "load", "load", "FR"))["mean"], 55)
+        self.assertEqual(one(pick(found, "load", "load forecast", "FR"))["mean"], 60)
+
+
 class Absent(Case):
     def test_any_one_input_is_enough(self) -> None:
         window = day_window(SUMMER)
         full = made_up(random.Random(3), window)
         everything = averages(window, **full)
         parts = [averages(window, **{key: frame}) for key, frame in full.items()]
-        self.assertEqual(PRODUCT.optional, set(full))
+        self.assertEqual(PRODUCT.optional, set(INPUTS))
         self.assertEqual(sum(map(len, parts)), len(everything))
         for part in parts:
             self.assertGreater(len(part), 0)
@@ -715,7 +766,8 @@ class PseudoRandom(unittest.TestCase):
 
     def test_the_order_of_rows_does_not_matter_and_inputs_stay_as_they_were(self) -> None:
         window = day_window(LONG)
-        inputs = made_up(random.Random(5), window)
+        empties = {key: empty(table) for key, table in INPUTS.items()}
+        inputs = empties | made_up(random.Random(5), window)
         before = {key: frame.copy(deep=True) for key, frame in inputs.items()}
         found = compute(**inputs, window=window)
         shuffled = {key: frame.sample(frac=1, random_state=1) for key, frame in inputs.items()}

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import unittest
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
 from domain.ledger import Entry, Grid, State, Tally, answered, failed, is_due
 from domain.settlement import day_window
+from domain.tables import conform
+from sources import DATASETS
+from sources.dataset import Answer
+from storage import open_store, write_answer
 
 HOUR = timedelta(hours=1)
 LAG = timedelta(hours=4)
@@ -32,6 +37,11 @@ def answer(
     return answered(
         "wind_solar", "", DAY, HALF_HOURS, LAG, tallies, changed, previous, now, whole=whole
     )
+
+
+def hours_of(day: date) -> Iterator[datetime]:
+    window = day_window(day)
+    return (window.start + n * HOUR for n in range(window.length // HOUR))
 
 
 def due(entry: Entry | None, now: datetime, *, by_name: bool = False) -> bool:
@@ -253,6 +263,57 @@ class Confirmation(unittest.TestCase):
         entry = answer(OVER, 0, entry)
         self.assertIs(entry.state, State.EMPTY)
         self.assertEqual(entry.answers, 1)
+
+
+class Silence(unittest.TestCase):
+    """A zone that publishes nothing, with an unattended job every morning."""
+
+    FIRST = date(2024, 3, 1)
+
+    def mornings(self, days: int, publishes: range = range(0)) -> list[int]:
+        """How many holes each morning leaves; of the days ``publishes`` there is all that is due."""
+        store = open_store("sqlite:///:memory:")
+        dataset = next(d for d in DATASETS if d.key == "entsoe_load")
+        left = []
+        for morning in range(1, days):
+            now = datetime(2024, 3, 1, 6, tzinfo=UTC) + timedelta(days=morning)
+            known = store.entries(dataset.key)
+            for day in (self.FIRST + timedelta(days=n) for n in range(morning)):
+                if not is_due(known.get(("MT", day)), day, dataset.lag, (), now, by_name=False):
+                    continue
+                hours = list(hours_of(day)) if (day - self.FIRST).days in publishes else []
+                rows = {
+                    "zone": ["MT"] * len(hours),
+                    "period_start": hours,
+                    "resolution_s": [3600] * len(hours),
+                    "quantity": [250.0] * len(hours),
+                }
+                answer = Answer(conform(dataset.table, rows, "made"), 0, 0, synthetic=True)
+                write_answer(store, dataset, "MT", day_window(day), answer, now)
+            left.append(sum(entry.state.hole for entry in store.entries(dataset.key).values()))
+        store.close()
+        return left
+
+    def test_it_is_believed_after_two_weeks_and_holes_are_no_more(self) -> None:
+        left = self.mornings(40)
+        self.assertGreater(min(left[:14]), 0)
+        self.assertEqual(left[-16:], [0] * 16)
+
+    def test_whoever_publishes_now_and_then_is_never_taken_for_silent(self) -> None:
+        left = self.mornings(60, range(0, 60, 20))
+        self.assertGreater(min(left[1:]), 0)
+
+    def test_a_part_of_a_day_proves_nothing_then_either(self) -> None:
+        for whole, state in ((True, State.CONFIRMED_EMPTY), (False, State.DUE)):
+            entry = answered(
+                "wind_solar", "", DAY, HALF_HOURS, LAG, {}, 0, None, OVER, whole=whole, silent=True
+            )
+            self.assertIs(entry.state, state)
+
+    def test_rows_count_whatever_was_believed(self) -> None:
+        some = {"Solar": Tally(48)}
+        entry = answered("wind_solar", "", DAY, HALF_HOURS, LAG, some, 48, None, OVER, silent=True)
+        self.assertIs(entry.state, State.COMPLETE)
 
 
 class Failure(unittest.TestCase):
