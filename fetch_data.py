@@ -91,8 +91,9 @@ Progress = Callable[[int, int, "Fetched"], None]
 class Fetched:
     """What a fetch did for one dataset and scope: the days asked about and how they stand now.
 
-    ``done`` of ``windows`` were asked, in ``requests``; ``given_up`` of them were not sent any more. ``skipped`` names the settings it would need.
-    ``rejected`` and ``notes`` are of files: what could not be read, and what was odd.
+    ``done`` of ``windows`` were asked, in ``requests``; ``given_up`` of them were not sent any more.
+    ``skipped`` names the settings it would need. ``rejected`` and ``notes`` are of files: what could not
+    be read, and what was odd.
     """
 
     dataset: Dataset
@@ -244,8 +245,9 @@ def fetch_windows(
     """Fetch each dataset's window as far as the ledger does not prove it; see ``fetch``.
 
     Requests run in threads, or on the workers of a ``cluster``. Every answer is written in a transaction
-    of its own: by this thread, or by the worker where the store takes several writers. When ``stop`` is set, what is under way is finished and the rest is left to the next run. Raises UsageError
-    or StoreError where nothing can be kept in RAW_ARCHIVE; then nobody was asked.
+    of its own: by this thread, or by the worker where the store takes several writers. When ``stop`` is
+    set, what is under way is finished and the rest is left to the next run. Raises UsageError or
+    StoreError where nothing can be kept in RAW_ARCHIVE; then nobody was asked.
     """
     archive = open_archive(settings["RAW_ARCHIVE"])
     with contextlib.ExitStack() as held:

@@ -173,7 +173,9 @@ class Start(unittest.TestCase):
         )
         loaded = set(result.stdout.split())
         self.assertIn("main", loaded)
-        self.assertEqual(loaded & {"pandas", "pyarrow", "requests", "numpy", "prometheus_client"}, set())
+        self.assertEqual(
+            loaded & {"pandas", "pyarrow", "requests", "numpy", "prometheus_client"}, set()
+        )
 
 
 if __name__ == "__main__":
