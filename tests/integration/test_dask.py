@@ -14,6 +14,8 @@ from urllib.parse import quote
 import pytest
 import requests
 
+import asking
+import computing
 import executors
 import fetch_data
 import job
@@ -149,8 +151,8 @@ def test_workers_write_to_postgresql_themselves(
     def refuse(*_: object) -> None:
         raise AssertionError("the run itself must not write")
 
-    monkeypatch.setattr(fetch_data, "write_answer", refuse)
-    monkeypatch.setattr(process_data, "write_product", refuse)
+    monkeypatch.setattr(asking, "write_answer", refuse)
+    monkeypatch.setattr(computing, "write_product", refuse)
     there = PostgresWorld(tmp_path / "postgres", world.sandbox, database)
     report = run_on(cluster, there)
     assert not report.failures
