@@ -499,7 +499,7 @@ def test_rows_and_fingerprint_stand_or_fall_together(desk: Desk, google: BigQuer
     assert "NOT NULL" in done.said
 
 
-@pytest.mark.parametrize("step", ["load", "query"])
+@pytest.mark.parametrize("step", ["query", pytest.param("load", marks=pytest.mark.nightly)])
 def test_killed_in_the_middle_and_published_again(
     offline: Cli, google: BigQuery, bucket: str, step: str
 ) -> None:

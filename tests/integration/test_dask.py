@@ -295,8 +295,6 @@ def test_rate_holds_over_all_workers(
     times = sorted(at for at, _ in asked_at)
     in_a_second = [sum(first <= at < first + 1 for at in times) for first in times]
     assert max(in_a_second) <= 11
-    # Slower than that by far would be no use.
-    assert times[-1] - times[0] < 2 * len(times) / 10
 
 
 def test_silence_holds_over_all_workers(
