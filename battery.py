@@ -197,8 +197,8 @@ def run_plans(
 
 
 def _conformed(rows: pd.DataFrame, window: Window) -> pd.DataFrame:
+    from computing import rounded
     from domain.tables import conform
-    from process_data import rounded
     from products.battery_response import PRODUCT
 
     return rounded(PRODUCT.table, conform(PRODUCT.table, rows, str(window)).frame)

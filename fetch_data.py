@@ -15,17 +15,15 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from asking import Asked, answers, written
 from domain.errors import (
-    ClusterError,
     ClusterLost,
     GivenUp,
     GridledgerError,
@@ -47,19 +45,15 @@ from domain.settlement import (
 from domain.windows import Window
 from executors import SETTINGS as EXECUTOR_SETTINGS
 from executors import Cluster, open_cluster
-from executors.worker import Run, SharedRate, refuse_lacking, workplace
 from raw_archive import SETTINGS as ARCHIVE_SETTINGS
-from raw_archive import Archive, open_archive, read_and_keep
+from raw_archive import Archive, open_archive
 from sources import DATASETS
 from sources import SETTINGS as SOURCE_SETTINGS
 from sources.dataset import Answer, Dataset, FileReading, Provider
 from storage import SETTINGS as STORE_SETTINGS
-from storage import open_store, write_answer
+from storage import open_store
 from stores.sql import SqlStore
 from utils import Locked, Setting, Settings, load_settings, log, several, whole_number
-
-if TYPE_CHECKING:
-    from sources.transport import Client
 
 SETTINGS = (
     *STORE_SETTINGS,
@@ -80,8 +74,6 @@ SETTINGS = (
     *SOURCE_SETTINGS,
 )
 
-# Answers wait for the one thread that writes; this many rows of them at most, or one answer.
-ROWS_UNDER_WAY = 400_000
 Wanted = tuple[Dataset, str, Window]
 # Told about progress: windows done, windows in all, and the dataset and scope of the last one.
 Progress = Callable[[int, int, "Fetched"], None]
@@ -91,8 +83,9 @@ Progress = Callable[[int, int, "Fetched"], None]
 class Fetched:
     """What a fetch did for one dataset and scope: the days asked about and how they stand now.
 
-    ``done`` of ``windows`` were asked, in ``requests``; ``given_up`` of them were not sent any more. ``skipped`` names the settings it would need.
-    ``rejected`` and ``notes`` are of files: what could not be read, and what was odd.
+    ``done`` of ``windows`` were asked, in ``requests``; ``given_up`` of them were not sent any more.
+    ``skipped`` names the settings it would need. ``rejected`` and ``notes`` are of files: what could not
+    be read, and what was odd.
     """
 
     dataset: Dataset
@@ -252,8 +245,9 @@ def fetch_windows(
     """Fetch each dataset's window as far as the ledger does not prove it; see ``fetch``.
 
     Requests run in threads, or on the workers of a ``cluster``. Every answer is written in a transaction
-    of its own: by this thread, or by the worker where the store takes several writers. When ``stop`` is set, what is under way is finished and the rest is left to the next run. Raises UsageError
-    or StoreError where nothing can be kept in RAW_ARCHIVE; then nobody was asked.
+    of its own: by this thread, or by the worker where the store takes several writers. When ``stop`` is
+    set, what is under way is finished and the rest is left to the next run. Raises UsageError or
+    StoreError where nothing can be kept in RAW_ARCHIVE; then nobody was asked.
     """
     archive = open_archive(settings["RAW_ARCHIVE"])
     with contextlib.ExitStack() as held:
@@ -287,8 +281,8 @@ def fetch_windows(
             tasks += [(part, window) for window in windows]
         report = FetchReport(parts)
         if tasks:
-            with _asking(tasks, store, settings, now, cluster) as ask:
-                turns = _in_turn(tasks, ask, settings["FETCH_WORKERS"], stop or threading.Event())
+            turns = answers(tasks, store, settings, now, stop or threading.Event(), cluster)
+            with contextlib.closing(turns):
                 _take_all(turns, len(tasks), report, store, now, progress)
         return report
 
@@ -325,167 +319,8 @@ def _lock_all(keys: set[str], store: SqlStore, held: contextlib.ExitStack) -> se
     return locked
 
 
-@dataclass(frozen=True)
-class _Written:
-    """What became of an answer: the ledger entries of its days, and how much it was."""
-
-    entries: list[Entry]
-    rows: int
-    changed: int
-    bytes: int
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """What came of asking for one window.
-
-    ``requests_of`` (by dataset) and ``retries`` are all that the ``asker`` has counted of the provider.
-    """
-
-    outcome: Answer | _Written | GridledgerError
-    seconds: float = 0.0
-    asker: str = ""
-    requests_of: Counter[str] = field(default_factory=Counter)
-    retries: int = 0
-
-
-Ask = Callable[[Fetched, Window], Future[_Asked]]
-
-
-@contextlib.contextmanager
-def _asking(
-    tasks: Iterable[tuple[Fetched, Window]],
-    store: SqlStore,
-    settings: Settings,
-    now: datetime,
-    cluster: Cluster | None,
-) -> Iterator[Ask]:
-    """The way of asking for a window: in a thread of this process, or on a worker of the cluster."""
-    archive = settings["RAW_ARCHIVE"]
-    if cluster:
-        writes = cluster.may_write(store)
-        yield lambda part, window: cluster.submit(
-            _ask_on_worker, cluster.run, part.dataset.key, part.scope, window, archive, now, writes
-        )
-        return
-    from sources.transport import Client
-
-    providers = {part.dataset.provider for part, _ in tasks}
-    clients = {provider: Client(provider, settings) for provider in providers}
-    # Workers for each provider: one that has to be asked slowly must not hold up the others.
-    pool = ThreadPoolExecutor(settings["FETCH_WORKERS"] * len(clients), thread_name_prefix="fetch")
-
-    def ask(part: Fetched, window: Window) -> Future[_Asked]:
-        client = clients[part.dataset.provider]
-        return pool.submit(_ask, part.dataset, part.scope, window, client, archive, now)
-
-    try:
-        yield ask
-    finally:
-        for client in clients.values():
-            client.stop()
-        # Not waiting: an interrupted run would sit out the timeouts of requests under way.
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _in_turn(
-    tasks: Iterable[tuple[Fetched, Window]], ask: Ask, workers: int, stop: threading.Event
-) -> Iterator[tuple[Fetched, Window, _Asked]]:
-    """Answers as they come.
-
-    At most two for each of a provider's ``workers``, and not too many rows in all, are asked for and
-    not yet taken.
-    """
-    under_way: dict[Future[_Asked], tuple[Fetched, Window]] = {}
-    waiting: dict[Provider, deque[tuple[Fetched, Window]]] = {}
-    for part, window in sorted(tasks, key=lambda task: task[0].dataset.priority):
-        waiting.setdefault(part.dataset.provider, deque()).append((part, window))
-    asked: Counter[Provider] = Counter()
-    rows = 0
-    while True:
-        for provider, queue in waiting.items():
-            while queue and not stop.is_set() and asked[provider] < 2 * workers:
-                more = _rows_of(*queue[0])
-                if under_way and rows + more > ROWS_UNDER_WAY:
-                    break
-                part, window = queue.popleft()
-                under_way[ask(part, window)] = (part, window)
-                asked[provider] += 1
-                rows += more
-        if not under_way:
-            return
-        for future in wait(under_way, return_when=FIRST_COMPLETED).done:
-            part, window = under_way.pop(future)
-            asked[part.dataset.provider] -= 1
-            rows -= _rows_of(part, window)
-            yield part, window, _what_came(future)
-
-
-def _what_came(future: Future[_Asked]) -> _Asked:
-    try:
-        return future.result()
-    except ClusterError as trouble:
-        return _Asked(trouble)
-
-
-def _rows_of(part: Fetched, window: Window) -> int:
-    return part.dataset.rows_a_day * len(days_in(window))
-
-
-def _ask(
-    dataset: Dataset, scope: str, window: Window, client: Client, archive: str, now: datetime
-) -> _Asked:
-    begin = time.perf_counter()
-    outcome: Answer | GridledgerError
-    try:
-        outcome = read_and_keep(dataset, scope, window, client, archive, now)
-    except (SourceError, SchemaError, ClusterError) as trouble:
-        outcome = trouble
-    except Exception as surprise:  # a fault of ours in one window must not end the night
-        log.exception("%s %s: unforeseen", f"{dataset.key} {scope}".rstrip(), window)
-        outcome = SourceError(
-            f"an unforeseen {type(surprise).__name__} while reading the answer ({surprise}); the log "
-            "has the details, please report it."
-        )
-    requests_of, retries = client.counted()
-    return _Asked(outcome, time.perf_counter() - begin, requests_of=requests_of, retries=retries)
-
-
-def _ask_on_worker(
-    run: Run, key: str, scope: str, window: Window, archive: str, now: datetime, writes: bool
-) -> _Asked:
-    """``_ask``, with what a worker of a cluster keeps for the run; it ``writes`` the answer where it may."""
-    from sources.transport import Client
-
-    (dataset,) = _by_name()[key]
-    provider = dataset.provider
-    try:
-        place = workplace(run)
-        refuse_lacking(dataset.lacking(place.settings), key)
-
-        def client() -> Client:
-            per_s = place.settings[f"{provider.key.upper()}_REQUESTS_PER_S"]
-            return Client(provider, place.settings, SharedRate(provider.key, per_s))
-
-        shared = place.once(provider, client, Client.stop)
-        asked = replace(_ask(dataset, scope, window, shared, archive, now), asker=place.id)
-        if writes and isinstance(asked.outcome, Answer):
-            written = _write(place.store(key), dataset, scope, window, asked.outcome, now)
-            asked = replace(asked, outcome=written)
-    except GridledgerError as trouble:
-        return _Asked(trouble)
-    return asked
-
-
-def _write(
-    store: SqlStore, dataset: Dataset, scope: str, window: Window, answer: Answer, now: datetime
-) -> _Written:
-    entries, changed = write_answer(store, dataset, scope, window, answer, now)
-    return _Written(entries, len(answer.rows.frame), changed, answer.bytes)
-
-
 def _take_all(
-    turns: Iterable[tuple[Fetched, Window, _Asked]],
+    turns: Iterable[tuple[Fetched, Window, Asked]],
     total: int,
     report: FetchReport,
     store: SqlStore,
@@ -509,12 +344,12 @@ def _take_all(
     report.retries = retries.total()
 
 
-def _take(part: Fetched, window: Window, asked: _Asked, store: SqlStore, now: datetime) -> None:
+def _take(part: Fetched, window: Window, asked: Asked, store: SqlStore, now: datetime) -> None:
     """Write one answer, or note one failure, and log it."""
     key, outcome = part.key, asked.outcome
     part.seconds += asked.seconds
     if isinstance(outcome, Answer):
-        outcome = _write(store, part.dataset, part.scope, window, outcome, now)
+        outcome = written(store, part.dataset, part.scope, window, outcome, now)
     if isinstance(outcome, StoreError):
         raise outcome
     if isinstance(outcome, GridledgerError):

@@ -32,7 +32,7 @@ from forecasting import (
 from job import read_settings
 from look import examples
 from products.forecast_models import MODELS, Past, check_models, fit
-from utils import time_of_day, write_whole
+from utils import Settings, time_of_day, write_whole
 
 if TYPE_CHECKING:
     from stores.sql import SqlStore
@@ -83,11 +83,9 @@ def train(
     from storage import open_store
 
     settings = read_settings()
-    one = find_series(series, assume_lag, ZoneInfo(settings["VPP_DELIVERY_DAY"]))
+    one, moment, leads = _wanted(settings, series, issue, hours, assume_lag)
     names = model or [settings["FORECAST_MODEL"]]
     check_models(names)
-    moment = _issue_time(issue, one)
-    leads = int((hours or settings["FORECAST_HOURS"]) * 3600) // one.step_s
     rows: list[list[object]] = []
     with open_store(settings["STORE_URL"], create=False) as store:
         past = _past_or_refuse(store, one, moment, train_days)
@@ -123,17 +121,15 @@ def predict(
     to: To = None,
 ) -> int:
     """Forecast a series from what is known now, or was known at an issue time; writes a CSV."""
-    from process_data import rounded
+    from computing import rounded
     from products.generation_forecast import PRODUCT, forecasts_of
     from storage import open_store
     from stores.files import csv_bytes
 
     settings = read_settings()
-    one = find_series(series, assume_lag, ZoneInfo(settings["VPP_DELIVERY_DAY"]))
+    one, moment, leads = _wanted(settings, series, issue, hours, assume_lag)
     names = model or [settings["FORECAST_MODEL"]]
     check_models(names)
-    moment = _issue_time(issue, one)
-    leads = int((hours or settings["FORECAST_HOURS"]) * 3600) // one.step_s
     with open_store(settings["STORE_URL"], create=False) as store:
         past = _past_or_refuse(store, one, moment, train_days)
         frame = forecasts_of(one.name, past, fit(past, leads, names), names)
@@ -215,6 +211,15 @@ def run_backtest(
     _write(path, _csv(scores(done, steps)), None if to else kind)
     console.say(f"Every horizon by itself: {path}")
     return 0
+
+
+def _wanted(
+    settings: Settings, name: str, issue: str | None, hours: float | None, lag_hours: float | None
+) -> tuple[Series, datetime, int]:
+    """The series, its issue time, and how many of its steps to look ahead."""
+    series = find_series(name, lag_hours, ZoneInfo(settings["VPP_DELIVERY_DAY"]))
+    ahead_s = (hours or settings["FORECAST_HOURS"]) * 3600
+    return series, _issue_time(issue, series), int(ahead_s) // series.step_s
 
 
 def _issue_time(text: str | None, series: Series) -> datetime:

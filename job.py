@@ -182,21 +182,29 @@ def what_to_run(settings: Settings, only: list[str]) -> tuple[list[Dataset], lis
     """Datasets and products of a run; a product named in ``only`` brings all that it is made of."""
     import fetch_data
     import process_data
+    from products import BY_KEY
 
     if not only:
         products = process_data.find_products(settings["PRODUCTS"])
         return fetch_data.find_datasets(settings["DATASETS"]), products
-    product_keys = process_data.by_key()
-    named = [product_keys[key] for key in only if key in product_keys]
-    words = [key for key in only if key not in product_keys]
+    named = [BY_KEY[key] for key in only if key in BY_KEY]
+    words = [key for key in only if key not in BY_KEY]
     behind = {key for product in named for key in process_data.products_behind(product)}
-    products = [product for key, product in product_keys.items() if key in behind]
+    products = [product for key, product in BY_KEY.items() if key in behind]
     inputs = {key for product in named for key in process_data.datasets_behind(product)}
     try:
         datasets = fetch_data.find_datasets([*words, *sorted(inputs)])
     except UsageError as problem:
-        raise UsageError(f"{problem} Products are {', '.join(product_keys)}.") from None
+        raise UsageError(f"{problem} Products are {', '.join(BY_KEY)}.") from None
     return datasets, products
+
+
+def refuse_future(window: Window) -> None:
+    """UsageError for a window whose last day has not begun."""
+    today = settlement_date(datetime.now(UTC))
+    last = settlement_date(window.end) - ONE_DAY
+    if last > today:
+        raise UsageError(f"{last} has not begun yet: the newest day there can be is {today}.")
 
 
 @dataclass(frozen=True)

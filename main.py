@@ -8,8 +8,7 @@ import sys
 import threading
 import time
 from datetime import UTC, date, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 try:
     import typer
@@ -26,14 +25,12 @@ import look
 import metrics
 import publishing
 import replaying
+import synthetic
 from domain.errors import GridledgerError, UsageError
-from domain.settlement import ONE_DAY, days_in, days_window, parse_day, parse_range, settlement_date
-from domain.windows import Window, parse_instant
-from job import EXIT_CODES, Report, open_job, read_settings, run_job
-from utils import PROJECT, Locked, SettingError, log, time_of_day
-
-if TYPE_CHECKING:
-    from sandbox.vpp import Written
+from domain.settlement import ONE_DAY, days_in, parse_day, parse_range, settlement_date
+from domain.windows import Window
+from job import EXIT_CODES, Report, open_job, read_settings, refuse_future, run_job
+from utils import Locked, SettingError, log, time_of_day
 
 _CODES = " · ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items())
 HELP = f"""Fetch what the power grid publishes, compute what people decide with, prove nothing is missing.
@@ -256,119 +253,6 @@ def process(keys: Keys, start: Start, end: End = None, executor: Where = None) -
         return job.finish(report)
 
 
-@app.command(epilog=look.examples("demo", "demo --date 2024-07-01"))
-def demo(day: Day = None) -> int:
-    """The whole daily job, offline, on a synthetic grid; writes output/demo/.
-
-    Without a date: the two days of 2024 on which the clocks change.
-    """
-    from sandbox import Sandbox
-
-    days = [parse_day(day)] if day else [date(2024, 3, 31), date(2024, 10, 27)]
-    folder = PROJECT / "output" / "demo"
-    os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1"]))
-    codes = []
-    with Sandbox() as api:
-        _write_synthetic(folder / "vpp", days, defects=False)
-        overrides = {
-            "OUTPUT_DIR": str(folder),
-            "STORE_URL": f"sqlite:///{folder / 'gridledger.db'}",
-            "VPP_DIR": str(folder / "vpp"),
-            "RAW_ARCHIVE": "",
-            **api.settings(),
-        }
-        console.say("Synthetic data: every number below is made up by the sandbox.")
-        with open_job("demo", **overrides) as job:
-            for one in days:
-                window = days_window(one, one)
-                _refuse_future(window)
-                console.say(f"\nSettlement day {one}")
-                codes.append(job.finish(run_job(job, window, [])))
-            look.say_what_was_written(folder, job.store, days)
-    return max(codes)
-
-
-@app.command("vpp-sample", epilog=look.examples("vpp-sample my-vpp --date 2024-10-27"))
-def vpp_sample(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write; made if absent.")],
-    day: Annotated[
-        list[str] | None, typer.Option("--date", metavar="D", help="Delivery day (repeatable).")
-    ] = None,
-    clean: Annotated[bool, typer.Option("--clean", help="Without the dirt of real files.")] = False,
-) -> int:
-    """Write a synthetic folder of virtual-power-plant files, with all the dirt that real ones have."""
-    days = [parse_day(text) for text in day or ["2024-03-31", "2024-10-27"]]
-    written = _write_synthetic(folder, days, dirt=not clean)
-    console.say(
-        f"{len(written.files)} synthetic files in {folder}, {len(written.defects)} defects:"
-    )
-    for defect in written.defects:
-        line = f" line {defect.line}" if defect.line else ""
-        console.say(f"  {defect.file}{line}: {defect.reason}")
-    console.say(f"Read them with VPP_DIR={folder}")
-    return 0
-
-
-def _write_synthetic(folder: Path, days: list[date], **how: bool) -> Written:
-    """A folder of synthetic files, marked as such; UsageError where it cannot be written."""
-    from read_files import SYNTHETIC_MARK
-    from sandbox.vpp import write_folder
-
-    try:
-        written = write_folder(folder, days, **how)
-        (folder / SYNTHETIC_MARK).write_text("Made by gridledger's sandbox.\n")
-    except OSError as trouble:
-        raise UsageError(f"{folder} cannot be written: {trouble.strerror}.") from None
-    return written
-
-
-@app.command(
-    epilog=look.examples("sandbox --port 8080", "sandbox --fault 429:0.2 --fault truncated:0.1")
-)
-def sandbox(
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
-    now: Annotated[
-        str | None, typer.Option(help="Instant the sandbox believes it is; the clock if left out.")
-    ] = None,
-    fault: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KIND[:P]", help="A fault and its probability (repeatable)."),
-    ] = None,
-) -> int:
-    """Serve the stand-in APIs on loopback and print the settings that point at them."""
-    from sandbox import Fault, Sandbox
-    from sandbox.faults import DATA_KINDS, KINDS
-
-    faults = []
-    for text in fault or []:
-        kind, _, probability = text.partition(":")
-        try:
-            faults.append(Fault(kind, probability=float(probability or 1)))
-        except ValueError:
-            raise UsageError(
-                f"'{text}' is no fault: write KIND:PROBABILITY with one of "
-                f"{', '.join(KINDS + DATA_KINDS)}."
-            ) from None
-    if now:
-        parse_instant(now)
-    try:
-        api = Sandbox(now=now, port=port, faults=faults)
-    except (OSError, OverflowError) as trouble:
-        raise UsageError(
-            f"port {port} cannot be used ({trouble}): choose a free one from 1024 to 65535."
-        ) from None
-    with api:
-        console.say("# Synthetic data. Put these into the environment of another terminal:")
-        for key, value in api.settings().items():
-            console.say(f"{key}={value}")
-        console.say("OUTPUT_DIR=output/sandbox")
-        console.say("STORE_URL=sqlite:///output/sandbox/gridledger.db")
-        console.say("RAW_ARCHIVE=")
-        sys.stdout.flush()
-        api.serve_forever()
-    return 0
-
-
 @app.command(epilog=look.examples("test", "test --all"))
 def test(
     everything: Annotated[
@@ -402,6 +286,7 @@ def bench(
 
 app.add_typer(look.app)
 app.add_typer(battery.app)
+app.add_typer(synthetic.app)
 app.add_typer(copying.app)
 app.add_typer(publishing.app)
 app.add_typer(replaying.app)
@@ -455,15 +340,8 @@ def _window(day: str | None, start: str | None, end: str | None) -> Window:
     if start is None:
         raise UsageError("--end without --start: say where the range begins.")
     window = parse_range(start, end)
-    _refuse_future(window)
+    refuse_future(window)
     return window
-
-
-def _refuse_future(window: Window) -> None:
-    today = settlement_date(datetime.now(UTC))
-    last = settlement_date(window.end) - ONE_DAY
-    if last > today:
-        raise UsageError(f"{last} has not begun yet: the newest day there can be is {today}.")
 
 
 def main() -> int:

@@ -246,13 +246,11 @@ def _looked_at(
 def _tell_store(figures: Figures, store: SqlStore, settings: Settings, now: datetime) -> None:
     from fetch_data import find_datasets
     from holes import days_of
-    from products import PRODUCTS
-    from sources import DATASETS
+    from products import BY_KEY as products
+    from sources import BY_KEY as datasets
 
     figures.set("store_info", 1, urlsplit(store.url).scheme, store.origin or "empty")
     figures.set("store_size_bytes", store.size_bytes())
-    datasets = {dataset.key: dataset for dataset in DATASETS}
-    products = {product.key: product for product in PRODUCTS}
     standings = {(one.key, one.scope): one for one in store.standings()}
     daily = {
         (dataset.key, scope)

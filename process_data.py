@@ -20,25 +20,23 @@ import threading
 import time
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from computing import Batch, worked_through
 from domain.errors import ClusterError, SchemaError
 from domain.keys import find_all
 from domain.ledger import Entry, State
 from domain.settlement import LONDON, ONE_DAY, day_window, days_in, days_window, parse_range
-from domain.tables import Table, conform
 from domain.windows import Window
 from executors import SETTINGS as EXECUTOR_SETTINGS
-from executors import Cluster, Here, as_done, open_cluster
-from executors.worker import Run, workplace
-from products import PRODUCTS
-from products.product import WINDOW, Product
+from executors import Cluster, open_cluster
+from products import BY_KEY, PRODUCTS
+from products.product import Product
 from storage import SETTINGS as STORE_SETTINGS
 from storage import (
     claim_output,
@@ -46,14 +44,12 @@ from storage import (
     open_store,
     publish_day,
     publish_documents,
-    tables,
-    write_product,
 )
 from stores.sql import SqlStore
 from utils import Locked, Setting, Settings, load_settings, log, several
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 SETTINGS = (
     *STORE_SETTINGS,
@@ -74,8 +70,6 @@ ROWS_AT_ONCE = 250_000
 FILES_AT_ONCE = 8
 # So many days back what is issued once is caught up.
 ISSUED_DAYS = 7
-# Nothing physical is finer than this; the bits behind it only tell how a sum was ordered.
-DECIMALS = 9
 
 
 @dataclass
@@ -98,12 +92,7 @@ class Processed:
 
 def find_products(words: Iterable[str]) -> list[Product]:
     """Products by key, in the order asked; UsageError with near matches."""
-    return find_all(words, by_key(), "product")
-
-
-@cache
-def by_key() -> dict[str, Product]:
-    return {product.key: product for product in PRODUCTS}
+    return find_all(words, BY_KEY, "product")
 
 
 def process(
@@ -132,7 +121,7 @@ def datasets_behind(product: Product) -> set[str]:
     """Keys of the datasets that it is made of, also by way of other products."""
     found: set[str] = set()
     for key in product.inputs:
-        found |= datasets_behind(by_key()[key]) if key in by_key() else {key}
+        found |= datasets_behind(BY_KEY[key]) if key in BY_KEY else {key}
     return found
 
 
@@ -140,7 +129,7 @@ def products_behind(product: Product) -> set[str]:
     """Keys of the products that it is made of, itself included."""
     found = {product.key}
     for key in product.inputs:
-        found |= products_behind(by_key()[key]) if key in by_key() else set()
+        found |= products_behind(BY_KEY[key]) if key in BY_KEY else set()
     return found
 
 
@@ -188,21 +177,6 @@ def process_windows(
     return done
 
 
-@dataclass(frozen=True)
-class _Batch:
-    """Consecutive days to compute together: with their look-back the rows that ``window`` selects.
-
-    ``inputs`` has for each day the fingerprint of its inputs and the state they allow.
-    """
-
-    key: str
-    window: Window
-    clock: tzinfo
-    inputs: dict[date, tuple[str, State]]
-    assumptions: Mapping[str, Any]
-    now: datetime
-
-
 def _bring_up_to_date(
     part: Processed, store: SqlStore, settings: Settings, now: datetime, cluster: Cluster | None
 ) -> None:
@@ -216,7 +190,7 @@ def _bring_up_to_date(
     stale = [day for day in due if day not in known or known[day].inputs != due[day][0]]
     longest = 1 if product.issued_before_end is not None else DAYS_AT_ONCE
     batches = [
-        _Batch(
+        Batch(
             product.key,
             Window(product.span(days[0], part.clock).start, day_window(days[-1], part.clock).end),
             part.clock,
@@ -226,7 +200,7 @@ def _bring_up_to_date(
         )
         for days in _runs(stale, longest, _rows_of(product.inputs, stale, store))
     ]
-    for batch, written in _worked_through(batches, store, cluster):
+    for batch, written in worked_through(batches, store, cluster):
         try:
             entries, rows = written.result()
         except (SchemaError, ClusterError) as trouble:
@@ -299,7 +273,7 @@ def _inputs_of_days(
 
 def _what_to_do(lacking: list[str], window: Window, clock: tzinfo) -> str:
     """What a day waits for, and the command that brings it."""
-    datasets = [key for key in lacking if key not in by_key()]
+    datasets = [key for key in lacking if key not in BY_KEY]
     days = days_in(window, clock)
     span = f"--start {days[0]}" + (f" --end {days[-1]}" if len(days) > 1 else "")
     command = f"fetch {' '.join(datasets)}" if datasets else f"process {' '.join(lacking)}"
@@ -311,7 +285,7 @@ class _Input:
 
     def __init__(self, key: str, part: Processed, store: SqlStore, settings: Settings) -> None:
         self._back = part.product.look_back.get(key, timedelta())
-        producer = by_key().get(key)
+        producer = BY_KEY.get(key)
         self._clock = producer.clock(settings) if producer else LONDON
         first = part.product.span(days_in(part.window, part.clock)[0], part.clock).start
         days = days_in(Window(first - self._back, part.window.end), self._clock)
@@ -340,91 +314,6 @@ def _state_from(states: list[State]) -> State:
     if State.NOT_DUE in states:
         return State.NOT_DUE
     return State.CONFIRMED_PARTIAL if all(s.proven for s in states) else State.PARTIAL
-
-
-_Written = tuple[list[Entry], int]
-
-
-def _worked_through(
-    batches: list[_Batch], store: SqlStore, cluster: Cluster | None
-) -> Iterator[tuple[_Batch, Future[_Written]]]:
-    """Each batch with the entries and the number of rows that were written of it, or its failure."""
-    if not batches:
-        return
-    if cluster is None:
-        here = Here()
-        yield from as_done(batches, lambda batch: here.submit(_compute_and_write, batch, store), 1)
-        return
-    # What looks at its own days before needs them written.
-    product = by_key()[batches[0].key]
-    at_once = 1 if product.key in product.frames else cluster.workers
-    if cluster.may_write(store):
-        yield from as_done(
-            batches, lambda batch: cluster.submit(_work_on_worker, cluster.run, batch), at_once
-        )
-        return
-
-    def compute(batch: _Batch) -> Future[pd.DataFrame]:
-        return cluster.submit(_compute_on_worker, cluster.run, batch, _inputs(batch, store))
-
-    def write(batch: _Batch, frame: Future[pd.DataFrame]) -> _Written:
-        return _write(batch, frame.result(), store)
-
-    for batch, frame in as_done(batches, compute, at_once):
-        yield batch, Here().submit(write, batch, frame)
-
-
-def _work_on_worker(run: Run, batch: _Batch) -> _Written:
-    """A batch from reading to writing on a worker of a cluster, over a connection of its own."""
-    return _compute_and_write(batch, workplace(run).store(batch.key))
-
-
-def _compute_on_worker(run: Run, batch: _Batch, frames: list[pd.DataFrame]) -> pd.DataFrame:
-    """A batch whose reading and writing another does, on a worker that is fit for the run."""
-    workplace(run)
-    return _compute(batch, frames)
-
-
-def _compute_and_write(batch: _Batch, store: SqlStore) -> _Written:
-    return _write(batch, _compute(batch, _inputs(batch, store)), store)
-
-
-def _inputs(batch: _Batch, store: SqlStore) -> list[pd.DataFrame]:
-    product, window = by_key()[batch.key], batch.window
-    before = product.issued_before_end
-    as_of = None if before is None else window.end - before
-    frames = []
-    for key in product.frames:
-        reach = window.reaching_back(product.look_back.get(key, timedelta()))
-        used = product.columns.get(key)
-        frames.append(store.read_table(tables()[key], reach, columns=used, as_of=as_of))
-    return frames
-
-
-def _write(batch: _Batch, frame: pd.DataFrame, store: SqlStore) -> _Written:
-    product = by_key()[batch.key]
-    entries = write_product(store, product, batch.clock, frame, batch.inputs, batch.now)
-    return entries, len(frame)
-
-
-def _compute(batch: _Batch, frames: list[pd.DataFrame]) -> pd.DataFrame:
-    product, window = by_key()[batch.key], batch.window
-    result = product.compute(*frames, **{WINDOW: window}, **batch.assumptions)
-    rows = conform(product.table, result, str(window))
-    if rows.unknown or len(rows.older):
-        raise SchemaError(
-            f"{product.key}: the computation for {window} returned "
-            + (f"undeclared columns {', '.join(rows.unknown)}" if rows.unknown else "a key twice")
-            + "; nothing of it was stored."
-        )
-    return rounded(product.table, rows.frame)
-
-
-def rounded(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with its floats as they are stored and published, without a negative zero."""
-    floats = [column.name for column in table.columns if column.dtype == "float"]
-    frame[floats] = frame[floats].round(DECIMALS) + 0.0
-    return frame
 
 
 def _file_missing(output: Path, product: Product, day: date, newest: date | None) -> bool:

@@ -18,7 +18,6 @@ from collections import deque
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -129,20 +128,14 @@ def _may_touch(name: Name, window: Window) -> bool:
 
     Files always do: whatever days a run asked about, they may hold any.
     """
+    from sources import BY_KEY
     from sources.dataset import FileReading
 
-    dataset = _datasets().get(name.dataset)
+    dataset = BY_KEY.get(name.dataset)
     if dataset is None or isinstance(dataset.read, FileReading):
         return True
     begin = day_window(name.day)
     return begin.start < window.end and begin.end + dataset.widest > window.start
-
-
-@cache
-def _datasets() -> dict[str, Dataset]:
-    from sources import DATASETS
-
-    return {dataset.key: dataset for dataset in DATASETS}
 
 
 # --- replaying ------------------------------------------------------------------------------------
@@ -196,10 +189,11 @@ def replay_readings(
 def _replay(
     reading: Reading, archive: Archive, store: SqlStore, known: _Known, part: Replayed
 ) -> None:
+    from sources import BY_KEY
     from sources.dataset import FileReading
 
     part.readings += 1
-    dataset = _datasets().get(reading.dataset)
+    dataset = BY_KEY.get(reading.dataset)
     try:
         if dataset is None:
             raise SourceError("this version has no such dataset")

@@ -332,7 +332,8 @@ def install_commands(names: Iterable[str]) -> list[list[str]]:
     from importlib.util import find_spec
 
     python, uv = str(PYTHON), shutil.which("uv")
-    commands = [[uv, "pip", "install", "--python", python]] if uv else []
+    # Compiled here, as pip does it: not every process that starts may write beside the libraries.
+    commands = [[uv, "pip", "install", "--compile-bytecode", "--python", python]] if uv else []
     quiet = ["install", "--disable-pip-version-check", "--no-input"]
     folder = "Lib" if WINDOWS else "lib/python*"
     if any(VENV.glob(f"{folder}/site-packages/pip/__main__.py")):

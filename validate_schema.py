@@ -45,10 +45,10 @@ def validate(keys: Iterable[str], store: SqlStore, openapi: Path | None) -> Iter
 
 def _chosen(keys: list[str]) -> tuple[list[Dataset], list[Table]]:
     from fetch_data import find_datasets
+    from products import BY_KEY as products
     from products import PRODUCTS
     from sources import DATASETS
 
-    products = {product.key: product for product in PRODUCTS}
     if not keys:
         return list(DATASETS), [d.table for d in DATASETS] + [p.table for p in PRODUCTS]
     computed = [key for key in keys if key.casefold() in products]

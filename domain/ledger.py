@@ -99,11 +99,10 @@ class Entry:
 
     ``key`` is a dataset or product; ``scope`` a zone or asset, empty where there is only one.
     ``day`` is the settlement day and ``window`` its UTC span. ``rows`` of ``expected`` are in the
-    table; ``coverage`` is 0 to 1. ``version`` grows whenever rows of the day change, ``changed_at``
-    says when. ``asked_at`` is the last time it was asked (computed, for a product); ``answers``
-    counts equal spaced answers, the last of them at ``counted_at``. For products ``inputs`` is the
-    fingerprint of what it was computed from and ``published`` the one its files were written from.
-    ``note`` is for people: what went wrong or looks odd.
+    table; ``coverage`` is 0 to 1. ``version`` grows whenever rows of the day change. ``asked_at`` is the
+    last time it was asked (computed, for a product); ``answers`` counts equal spaced answers, the last of
+    them at ``counted_at``. For products ``inputs`` is the fingerprint of what it was computed from and
+    ``published`` the one its files were written from. ``note`` is for people: what went wrong or looks odd.
     """
 
     key: str

@@ -50,3 +50,4 @@ PRODUCTS: tuple[Product, ...] = (
     performance_daily.PRODUCT,
     performance_report.PRODUCT,
 )
+BY_KEY = {product.key: product for product in PRODUCTS}

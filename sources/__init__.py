@@ -36,6 +36,7 @@ DATASETS: tuple[Dataset, ...] = (
     *vpp_files.DATASETS,
     *vpp_market.DATASETS,
 )
+BY_KEY = {dataset.key: dataset for dataset in DATASETS}
 PROVIDERS: tuple[Provider, ...] = tuple(dict.fromkeys(dataset.provider for dataset in DATASETS))
 SETTINGS: tuple[Setting, ...] = (
     *(setting for provider in PROVIDERS for setting in provider.settings),

@@ -26,9 +26,12 @@ def s3_server() -> Iterator[dict[str, str]]:
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": SECRET,
     }
-    request = urllib.request.Request(f"{settings['AWS_ENDPOINT_URL']}/{BUCKET}", method="PUT")
     try:
-        urllib.request.urlopen(request, timeout=10).close()
+        # What an earlier server of this process holds, it would hold as well.
+        for method, path in (("POST", "moto-api/reset"), ("PUT", BUCKET)):
+            address = f"{settings['AWS_ENDPOINT_URL']}/{path}"
+            request = urllib.request.Request(address, method=method)
+            urllib.request.urlopen(request, timeout=10).close()
         yield settings
     finally:
         server.stop()

@@ -22,25 +22,16 @@ import main
 import storage
 from domain.errors import GridledgerError
 from domain.settlement import parse_range
-from domain.tables import Column, Table, conform
+from domain.tables import Table, conform
 from tests.integration.bigquery import PROJECT, BigQuery
 from tests.integration.bigquery_values import Refused
 from tests.integration.buckets import BUCKET, gcs_server
 from tests.integration.conftest import Cli, instant, rows_of, wait_until
-from tests.integration.test_store_contract import KINDS, METERED, PLAIN, metered, write
+from tests.integration.test_store_contract import KINDS, METERED, PLAIN, UNITS, metered, write
 
 pytest.importorskip("gcp_storage_emulator", reason="type 'python3 run.py test --all'")
 
 TO, STAGING = f"bigquery://{PROJECT}/grid", f"gs://{BUCKET}/here"
-UNITS = Table(
-    "units",
-    (
-        Column("unit_id", "text", "", "Which unit"),
-        Column("capacity_mw", "float", "MW", "Capacity", optional=True),
-    ),
-    key=("unit_id",),
-    time="",
-)
 TABLES = {table.name: table for table in (PLAIN, METERED, KINDS, UNITS)}
 LATER = instant("2024-11-20T06:00:00Z")
 # The half hour around the end of October, in which the British month begins at midnight UTC.
@@ -499,7 +490,7 @@ def test_rows_and_fingerprint_stand_or_fall_together(desk: Desk, google: BigQuer
     assert "NOT NULL" in done.said
 
 
-@pytest.mark.parametrize("step", ["load", "query"])
+@pytest.mark.parametrize("step", ["query", pytest.param("load", marks=pytest.mark.nightly)])
 def test_killed_in_the_middle_and_published_again(
     offline: Cli, google: BigQuery, bucket: str, step: str
 ) -> None:

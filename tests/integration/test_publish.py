@@ -46,6 +46,7 @@ from tests.integration.test_store_contract import (
     KINDS,
     METERED,
     PLAIN,
+    UNITS,
     PostgresPlace,
     metered,
     write,
@@ -54,15 +55,6 @@ from utils import Locked
 
 duckdb = pytest.importorskip("duckdb", reason="needs the developers' libraries")
 
-UNITS = Table(
-    "units",
-    (
-        Column("unit_id", "text", "", "Which unit"),
-        Column("capacity_mw", "float", "MW", "Capacity", optional=True),
-    ),
-    key=("unit_id",),
-    time="",
-)
 # A row keeps its key when its time changes.
 TRADES = Table(
     "trades",

@@ -30,6 +30,7 @@ from sandbox import Fault, Sandbox
 from sandbox.vpp import write_folder
 from sources.dataset import Answer
 from sources.transport import Client
+from tests.integration.buckets import SECRET, s3_server
 from tests.integration.conftest import NOW, Cli, World, instant, rows_of, scripted
 
 EARLY, LATE = "2024-10-06T09:00:00Z", "2024-11-08T12:00:00Z"
@@ -458,27 +459,9 @@ def test_replay_without_an_archive(offline: Cli, tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def bucket() -> Iterator[dict[str, str]]:
     """A bucket of a real server; the settings that lead there."""
-    moto = pytest.importorskip("moto.server", reason="needs the developers' libraries")
-    import s3fs
-
-    server = moto.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    settings = {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_DEFAULT_REGION": "eu-west-2",
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "hunter2hunter2",
-    }
-    there = s3fs.S3FileSystem(
-        key="testing", secret="hunter2hunter2", endpoint_url=settings["AWS_ENDPOINT_URL"],
-        client_kwargs={"region_name": "eu-west-2"}, skip_instance_cache=True,
-    )  # fmt: skip
-    there.mkdir("grid")
-    try:
+    pytest.importorskip("moto.server", reason="needs the developers' libraries")
+    with s3_server() as settings:
         yield settings
-    finally:
-        server.stop()
 
 
 def test_an_archive_on_s3(cli: Cli, bucket: dict[str, str], tmp_path: Path) -> None:
@@ -508,7 +491,7 @@ def test_an_archive_on_s3(cli: Cli, bucket: dict[str, str], tmp_path: Path) -> N
         assert found[key] == wanted[key]
     assert not found["wind_solar"].startswith("0 ")
     said = [done.stdout, done.stderr, (cli.output / "task_log.log").read_text()]
-    assert not [text for text in said if "hunter2" in text]
+    assert not [text for text in said if SECRET in text]
 
 
 def test_a_bucket_that_is_not_there(cli: Cli, sandbox: Sandbox, bucket: dict[str, str]) -> None:

@@ -249,7 +249,7 @@ _CRASH = """
 import sys
 sys.path.insert(0, sys.argv[1])
 where = sys.argv[2]
-import main, sources.transport, fetch_data, sources.entsoe
+import main, sources.transport, asking, sources.entsoe
 def broken(*arguments, **more):
     raise RuntimeError("a fault of ours")
 if where == "request":
@@ -257,7 +257,7 @@ if where == "request":
 elif where == "reader":
     sources.entsoe.parse = broken
 elif where == "store":
-    fetch_data.write_answer = broken
+    asking.write_answer = broken
 else:
     import storage
     storage.open_store = broken

@@ -776,6 +776,16 @@ def test_counts_sums_and_means_of_a_window(reading: SqlStore) -> None:
     assert reading.size_bytes() > 4096
 
 
+# A list: no time, and no more in it than it says.
+UNITS = Table(
+    "units",
+    (
+        Column("unit_id", "text", "", "Which unit"),
+        Column("capacity_mw", "float", "MW", "Capacity", optional=True),
+    ),
+    key=("unit_id",),
+    time="",
+)
 # --- values of every kind ----------------------------------------------------------------------
 
 KINDS = Table(

@@ -15,15 +15,16 @@ LAYERS = {
     1: ("sources", "products", "stores"),
     2: ("storage", "raw_archive"),
     3: ("executors", "read_files",),
-    4: ("fetch_data", "process_data"),
-    5: (
-        "main", "job", "metrics", "look", "doctor", "validate_schema", "check_samples", "checks", "reference", "console",
+    4: ("asking", "computing"),
+    5: ("fetch_data", "process_data"),
+    6: (
+        "main", "synthetic", "job", "metrics", "look", "doctor", "validate_schema", "check_samples", "checks", "reference", "console",
         "backfill", "battery", "copying", "holes", "forecasting", "forecast_commands", "invoicing", "publishing", "replaying", "validate_schema", "dashboard", "streamlit_app", "benchmarks", "deploy",
     ),
 }  # fmt: skip
 LAYER_OF = {unit: layer for layer, units in LAYERS.items() for unit in units}
 ALONE = ("sandbox", "run", "console")  # these import nothing of the project
-SANDBOX_USERS = ("main", "doctor", "tests", "benchmarks")
+SANDBOX_USERS = ("synthetic", "doctor", "tests", "benchmarks")
 UNITS = {*LAYER_OF, *ALONE, "tests"}
 # The type in the signatures of stage 1 and 2; all else of stores/ they get through storage.
 STORE_TYPE = "SqlStore"
@@ -63,11 +64,11 @@ def complaint(importer: str, module: str, name: str) -> str | None:
     if imported in ("run", "tests"):
         return f"{importer} imports {imported}"
     here, there = LAYER_OF[importer], LAYER_OF[imported]
-    if here == 4 and imported == "stores" and name != STORE_TYPE:
+    if here in (4, 5) and imported == "stores" and name != STORE_TYPE:
         return f"{importer} imports {module}.{name}, more of stores than {STORE_TYPE}"
     if there > here:
         return f"{importer} (layer {here}) imports {imported} (layer {there}) above it"
-    if there == here and here != 5:
+    if there == here and here != 6:
         return f"{importer} imports {imported} beside it (layer {here})"
     return None
 
@@ -150,7 +151,8 @@ class TheRulesThemselves(unittest.TestCase):
             ("sources", "from utils import log\nfrom sources import elexon"),
             ("storage", "from sources import DATASETS\nimport products, stores.sql"),
             ("fetch_data", "from stores.sql import SqlStore\nfrom storage import open_store"),
-            ("main", "import job, look\nfrom sandbox import Sandbox\nimport fetch_data"),
+            ("synthetic", "import job, look\nfrom sandbox import Sandbox"),
+            ("main", "import job, look\nimport fetch_data"),
             ("benchmarks", "from sandbox import Sandbox\nfrom stores.files import csv_bytes"),
         ):
             for each in imports_of(source):
@@ -173,7 +175,9 @@ class Start(unittest.TestCase):
         )
         loaded = set(result.stdout.split())
         self.assertIn("main", loaded)
-        self.assertEqual(loaded & {"pandas", "pyarrow", "requests", "numpy", "prometheus_client"}, set())
+        self.assertEqual(
+            loaded & {"pandas", "pyarrow", "requests", "numpy", "prometheus_client"}, set()
+        )
 
 
 if __name__ == "__main__":
