@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import date
 from typing import TYPE_CHECKING
 
-import console
 import fetch_data
 import process_data
+import progress
 from domain.settlement import ONE_DAY, days_in, days_window, settlement_date
 from domain.windows import Window
 from job import Job, Report
 from products.product import Product
 from sources.dataset import Dataset
-from utils import log
 
 if TYPE_CHECKING:
-    from fetch_data import Fetched, FetchReport, Wanted
-
-# How often a log that nobody watches is told.
-TELL_EVERY_S = 30.0
-
+    from fetch_data import FetchReport, Wanted
 
 def repair(job: Job, keys: list[str], first: date | None, last: date | None) -> Report:
     """Ask for exactly the holes, and for what the revision schedule says is due.
@@ -65,14 +56,14 @@ def _known(job: Job, keys: list[str]) -> Iterator[tuple[Dataset, str, tuple[date
 
 def _fetch_and_follow(job: Job, wanted: list[Wanted], *, by_name: bool) -> Report:
     """Fetch, then compute and publish the days of products that are missing or stale by it."""
-    with meter() as progress:
+    with progress.table() as told:
         done = fetch_data.fetch_windows(
             wanted,
             job.store,
             job.settings,
             job.now,
             by_name=by_name,
-            progress=progress,
+            progress=told,
             cluster=job.cluster,
         )
     processed = process_data.process_windows(
@@ -97,82 +88,3 @@ def _followers(job: Job, done: FetchReport) -> Iterator[tuple[Product, Window]]:
             # A month is made of all its days: what changed on one of them concerns its last.
             whole = product.span(days_in(Window(start, end), clock)[-1], clock)
             yield product, Window(start, whole.end)
-
-
-# --- progress -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Gauge:
-    """How far a dataset is, and how long it still takes."""
-
-    key: str
-    done: int
-    windows: int
-    rows: int
-    requests: int
-    megabytes: float
-    rows_per_s: float
-    left_s: float
-
-    HEADER = ("dataset", "windows", "rows", "requests", "MB", "rows/s", "time left")
-
-    def cells(self) -> list[str]:
-        left = f"{int(self.left_s // 3600)}:{int(self.left_s // 60 % 60):02}:{int(self.left_s % 60):02}"
-        return [
-            self.key,
-            f"{self.done}/{self.windows}",
-            f"{self.rows:,}",
-            f"{self.requests:,}",
-            f"{self.megabytes:.1f}",
-            f"{self.rows_per_s:,.0f}",
-            left,
-        ]
-
-
-class Meter:
-    """Told of every window that is done; keeps a gauge a dataset and shows them now and then."""
-
-    def __init__(self, show: Callable[[list[Gauge]], None], every_s: float) -> None:
-        self._show = show
-        self._every_s = every_s
-        self._begin = self._shown = time.monotonic()
-        self._parts: dict[str, Fetched] = {}
-
-    def __call__(self, done: int, total: int, part: Fetched) -> None:
-        self._parts[part.key] = part
-        if done == total or time.monotonic() - self._shown >= self._every_s:
-            self._shown = time.monotonic()
-            self._show([self._gauge(each) for each in self._parts.values()])
-
-    def _gauge(self, part: Fetched) -> Gauge:
-        elapsed = max(time.monotonic() - self._begin, 1e-3)
-        return Gauge(
-            part.key,
-            part.done,
-            part.windows,
-            part.changed,
-            part.requests,
-            part.bytes / 1e6,
-            part.changed / elapsed,
-            elapsed / part.done * (part.windows - part.done),
-        )
-
-
-@contextlib.contextmanager
-def meter() -> Iterator[Meter]:
-    """A live table on a terminal, lines of the log elsewhere."""
-    if not sys.stderr.isatty():
-        yield Meter(_tell, TELL_EVERY_S)
-        return
-    with console.live(Gauge.HEADER) as show:
-        yield Meter(lambda gauges: show([gauge.cells() for gauge in gauges]), 0.5)
-
-
-def _tell(gauges: list[Gauge]) -> None:
-    for gauge in gauges:
-        if gauge.done < gauge.windows or gauge.windows == 1:
-            log.info(
-                "progress: %s",
-                ", ".join(map(" ".join, zip(Gauge.HEADER, gauge.cells(), strict=True))),
-            )

@@ -9,7 +9,7 @@ from utils import PROJECT
 
 TESTS = ("tests/unit", "tests/sandbox", "tests/integration")
 # Doctests of the modules whose examples need a store or a server; domain's run among the unit tests.
-DOCTESTS = ("domain", "stores", "storage.py", "fetch_data.py", "process_data.py")
+DOCTESTS = ("domain", "stores", "storage.py", "fetch_data.py", "process_data.py", "report_page.py")
 
 
 def run(*, everything: bool, nightly: bool) -> int:

@@ -75,8 +75,35 @@ def days_of(
     now: datetime,
 ) -> Iterator[Day]:
     """Every day from ``first`` to ``last``; without them from the first known day to yesterday."""
+    return iter(days_of_each(dataset, (scope,), store, first, last, now)[scope])
+
+
+def days_of_each(
+    dataset: Dataset,
+    scopes: Iterable[str],
+    store: SqlStore,
+    first: date | None,
+    last: date | None,
+    now: datetime,
+) -> dict[str, list[Day]]:
+    """``days_of`` for several scopes of a dataset, with one look into the ledger."""
+    known: dict[str, dict[str, Any]] = {scope: {} for scope in scopes}
+    for row in store.day_states(dataset.key, first, list(known)):
+        known[row[0]][row[1]] = row
+    return {
+        scope: list(_days(dataset, scope, rows, first, last, now)) for scope, rows in known.items()
+    }
+
+
+def _days(
+    dataset: Dataset,
+    scope: str,
+    known: Mapping[str, Any],
+    first: date | None,
+    last: date | None,
+    now: datetime,
+) -> Iterator[Day]:
     yesterday = settlement_date(now) - ONE_DAY
-    known = {row[1]: row for row in store.day_states(dataset.key, first) if row[0] == scope}
     earliest = date.fromisoformat(min(known)) if known else yesterday
     published = dataset.published(scope)
     day = max(first or earliest, published.since)

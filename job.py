@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 import console
+import progress
 from domain.errors import GridledgerError, StoreError, UsageError
 from domain.ledger import State
 from domain.settlement import ONE_DAY, settlement_date
@@ -30,6 +31,7 @@ from utils import (
     start_log,
     time_of_day,
     unknown_settings,
+    whole_number,
 )
 
 if TYPE_CHECKING:
@@ -113,6 +115,13 @@ SETTINGS = (
         choice("text", "json"),
         "How the log is written, on the console and in task_log.log: text, or json (an object a line).",
     ),
+    Setting(
+        "REPORT_DAYS",
+        "7",
+        whole_number(0, 366),
+        "Of so many of the newest days that it looked at a run writes report.html where it lacks, if the "
+        "plotting extra is installed; 0: none.",
+    ),
     *METRICS_SETTINGS,
 )
 
@@ -149,6 +158,7 @@ def run_job(
     """
     import fetch_data
     import process_data
+    import reporting
 
     store, settings, now = job.store, job.settings, job.now
     datasets, products = what_to_run(settings, only)
@@ -158,14 +168,14 @@ def run_job(
         return window or fetch_data.catch_up_window(dataset, scope, store, days, now)
 
     wanted = fetch_data.each_scope(datasets, settings, span)
-    with console.progress("fetch") as progress:
+    with progress.bar("fetch") as told:
         fetched = fetch_data.fetch_windows(
             wanted,
             store,
             settings,
             now,
             by_name=window is not None,
-            progress=progress,
+            progress=told,
             stop=stop,
             cluster=job.cluster,
         )
@@ -175,6 +185,7 @@ def run_job(
     processed = process_data.process_windows(to_process, store, settings, now, stop, job.cluster)
     report = Report(fetched.fetched, processed, fetched.requests, fetched.retries)
     report.list_holes(now)
+    reporting.write_reports(job, report)
     return report
 
 

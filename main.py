@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Annotated, Literal
 
 try:
@@ -16,6 +17,7 @@ try:
 except ModuleNotFoundError:
     sys.exit("gridledger's libraries are not installed here: type 'python3 run.py' instead.")
 
+import analyzing
 import battery
 import console
 import copying
@@ -23,9 +25,13 @@ import forecast_commands
 import invoicing
 import look
 import metrics
+import plotting
+import progress
 import publishing
 import replaying
+import reporting
 import synthetic
+from dashboard import serving
 from domain.errors import GridledgerError, UsageError
 from domain.settlement import ONE_DAY, days_in, parse_day, parse_range, settlement_date
 from domain.windows import Window
@@ -75,8 +81,18 @@ def default(
         Literal["text", "json"] | None,
         typer.Option("--log-format", help="How the log is written, instead of LOG_FORMAT."),
     ] = None,
+    told: Annotated[
+        Path | None,
+        typer.Option(
+            "--progress",
+            metavar="FILE",
+            help="Also tell this file, in JSON, how far the command is.",
+        ),
+    ] = None,
 ) -> int | None:
     """Run the daily job where no command is named."""
+    if told:
+        progress.tell_to(told)
     if log_format:
         os.environ["LOG_FORMAT"] = log_format
     return run() if context.invoked_subcommand is None else None
@@ -273,25 +289,33 @@ def bench(
         bool, typer.Option("--write", help="Also put the figures into docs/.")
     ] = False,
 ) -> int:
-    """Measure speed and memory of each stage beside its floor, in one run.
+    """Measure speed and memory of each stage beside its floor, and of pages, in one run.
 
     The desk's 1,000 assets are measured on a fortnight at most and scaled: a year of them takes hours and
     40 GB of disk ('python -m benchmarks.desk 366').
     """
-    from benchmarks import daily_job, desk, scale
+    from benchmarks import daily_job, desk, pages, scale
 
     codes = [measure(days, write=write) for measure in (daily_job.main, scale.main)]
+    if pages.possible():
+        codes.append(pages.main(write=write))
+    else:
+        console.say("Pages are not measured: that takes Chromium and the developers' libraries.")
     return max(*codes, desk.main(min(days, desk.DAYS), write=write))
 
 
 app.add_typer(look.app)
+app.add_typer(analyzing.app)
+app.add_typer(reporting.app)
 app.add_typer(battery.app)
+app.add_typer(plotting.app)
 app.add_typer(synthetic.app)
 app.add_typer(copying.app)
 app.add_typer(publishing.app)
 app.add_typer(replaying.app)
 app.add_typer(forecast_commands.app, name="forecast")
 app.add_typer(invoicing.app, name="invoice")
+app.add_typer(serving.app)
 
 
 def time_of_day_or_refuse(text: str) -> str:
@@ -315,7 +339,7 @@ def _fetch(
     with open_job(command, **_given(EXECUTOR=executor)) as job:
         datasets = fetch_data.find_datasets(keys)
         wanted = fetch_data.each_scope(datasets, job.settings, lambda *_: window)
-        with console.progress("fetch") as progress:
+        with progress.bar("fetch") as told:
             done = fetch_data.fetch_windows(
                 wanted,
                 job.store,
@@ -323,7 +347,7 @@ def _fetch(
                 job.now,
                 by_name=True,
                 again=again,
-                progress=progress,
+                progress=told,
                 cluster=job.cluster,
             )
         report = Report(fetched=done.fetched, requests=done.requests, retries=done.retries)
@@ -347,6 +371,16 @@ def _window(day: str | None, start: str | None, end: str | None) -> Window:
 def main() -> int:
     """Run the command line; every foreseeable trouble becomes one sentence and an exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
+    code = _answered()
+    progress.ended(code)
+    if code == 130:
+        # Threads may sit in a request for as long as its timeout; nothing of theirs is needed.
+        sys.stdout.flush()
+        os._exit(130)
+    return code
+
+
+def _answered() -> int:
     try:
         result = app(standalone_mode=False)
         if result == 130:  # what typer makes of an interruption
@@ -363,9 +397,7 @@ def main() -> int:
         return 1
     except (KeyboardInterrupt, typer.Abort):
         console.complain("interrupted: what was finished stays, the next run goes on from there.")
-        # Threads may sit in a request for as long as its timeout; nothing of theirs is needed.
-        sys.stdout.flush()
-        os._exit(130)
+        return 130
 
 
 def _interrupt(*_: object) -> None:

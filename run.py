@@ -38,10 +38,13 @@ class Need(NamedTuple):
     extra: str
 
 
-ALL = ("dev", "postgres", "plot", "forecast", "dask", "s3", "gcs", "bigquery")
+ALL = ("dev", "postgres", "plot", "forecast", "dask", "s3", "gcs", "bigquery", "dashboard")
 NEEDS = (
     *(Need("test", frozenset({"--all", "--nightly"}), extra) for extra in ALL),
     Need("battery", frozenset(), "plot"),
+    Need("plot", frozenset(), "plot"),
+    Need("report", frozenset(), "plot"),
+    Need("dashboard", frozenset(), "dashboard"),
     Need(
         "forecast",
         frozenset({"ridge", "boosting", "--model=ridge", "--model=boosting"}),
@@ -122,6 +125,8 @@ def extras_for(args: list[str]) -> list[str]:
     extras = [need.extra for need in fits]
     texts = [*args, *map(setting, ADDRESSES)]
     extras += [extra for scheme, extra in SCHEMES.items() if any(scheme in text for text in texts)]
+    if "plot" in given and any(text.endswith(".html") for text in args):
+        extras.append("dashboard")
     by_dask = "dask" in given or "--executor=dask" in given or setting("EXECUTOR") == "dask"
     if by_dask or setting("DASK_SCHEDULER"):
         extras.append("dask")

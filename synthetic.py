@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,6 +26,11 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
+DEMO = PROJECT / "output" / "demo"
+DATABASE = DEMO / "gridledger.db"
+CLOCK_CHANGES = (date(2024, 3, 31), date(2024, 10, 27))
+
+
 @app.command(epilog=look.examples("demo", "demo --date 2024-07-01"))
 def demo(
     day: Annotated[
@@ -34,30 +41,45 @@ def demo(
 
     Without a date: the two days of 2024 on which the clocks change.
     """
+    days = [parse_day(day)] if day else list(CLOCK_CHANGES)
+    with world() as overrides:
+        return run_days(overrides, days)
+
+
+@contextlib.contextmanager
+def world() -> Iterator[dict[str, str]]:
+    """The demo's settings, which point at a sandbox that answers as long as the block lasts."""
     from sandbox import Sandbox
 
-    days = [parse_day(day)] if day else [date(2024, 3, 31), date(2024, 10, 27)]
-    folder = PROJECT / "output" / "demo"
     os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1"]))
-    codes = []
     with Sandbox() as api:
-        _write_synthetic(folder / "vpp", days, defects=False)
-        overrides = {
-            "OUTPUT_DIR": str(folder),
-            "STORE_URL": f"sqlite:///{folder / 'gridledger.db'}",
-            "VPP_DIR": str(folder / "vpp"),
+        yield {
+            "OUTPUT_DIR": str(DEMO),
+            "STORE_URL": f"sqlite:///{DATABASE}",
+            "VPP_DIR": str(DEMO / "vpp"),
             "RAW_ARCHIVE": "",
             **api.settings(),
         }
-        console.say("Synthetic data: every number below is made up by the sandbox.")
-        with open_job("demo", **overrides) as job:
-            for one in days:
-                window = days_window(one, one)
-                refuse_future(window)
-                console.say(f"\nSettlement day {one}")
-                codes.append(job.finish(run_job(job, window, [])))
-            look.say_what_was_written(folder, job.store, days)
+
+
+def run_days(overrides: dict[str, str], days: Sequence[date]) -> int:
+    """The daily job for each of these days in the demo's world; returns the worst exit code."""
+    codes = []
+    write_plants(days)
+    console.say("Synthetic data: every number below is made up by the sandbox.")
+    with open_job("demo", **overrides) as job:
+        for one in days:
+            window = days_window(one, one)
+            refuse_future(window)
+            console.say(f"\nSettlement day {one}")
+            codes.append(job.finish(run_job(job, window, [])))
+        look.say_what_was_written(DEMO, job.store, list(days))
     return max(codes)
+
+
+def write_plants(days: Sequence[date]) -> None:
+    """Write the demo's files of its virtual power plant for these days."""
+    _write_synthetic(DEMO / "vpp", list(days), defects=False)
 
 
 @app.command("vpp-sample", epilog=look.examples("vpp-sample my-vpp --date 2024-10-27"))

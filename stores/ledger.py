@@ -134,18 +134,41 @@ class Ledger(ABC):
         entries = map(_entry, found)
         return {(entry.scope, entry.day): entry for entry in entries}
 
+    def entries_of_days(self, first: date, last: date) -> list[Entry]:
+        """Ledger entries of every key from ``first`` to ``last``, by key, scope and day, in one pass."""
+        found = self.execute(
+            f"SELECT {', '.join(_LEDGER_COLUMNS)} FROM ledger WHERE day >= ? AND day <= ? "
+            "ORDER BY key, scope, day",
+            (first.isoformat(), last.isoformat()),
+        )
+        return [_entry(row) for row in found]
+
     def day_states(
-        self, key: str, first: date | None = None
+        self, key: str, first: date | None = None, scopes: Sequence[str] | None = None
     ) -> list[tuple[str, str, str, int, int, float, str, int, str]]:
         """Scope, day, state, rows, expected, coverage, asked_at, answers and note of a key's entries.
 
         As texts and in order: what a calendar of ten years needs, without making entries of it.
         """
+        # With the scopes named, of a few days out of years only those are looked at.
+        named = f"AND scope IN ({', '.join('?' * len(scopes))}) " if scopes else ""
         return self.execute(
             "SELECT scope, day, state, rows, expected, coverage, asked_at, answers, note "
-            "FROM ledger WHERE key = ? AND day >= ? ORDER BY scope, day",
-            (key, (first or date.min).isoformat()),
+            f"FROM ledger WHERE key = ? {named}AND day >= ? ORDER BY scope, day",
+            (key, *(scopes or ()), (first or date.min).isoformat()),
         )
+
+    def missing_days(self) -> dict[str, int]:
+        """How many days of each key, over all scopes, are holes or were never asked for in between."""
+        holes = ", ".join(f"'{state}'" for state in State if state.hole)
+        found: dict[str, int] = {}
+        for key, first, last, known, of_them in self.execute(
+            "SELECT key, min(day), max(day), count(*), "
+            f"count(CASE WHEN state IN ({holes}) THEN 1 END) FROM ledger GROUP BY key, scope"
+        ):
+            days = (date.fromisoformat(last) - date.fromisoformat(first)).days + 1
+            found[key] = found.get(key, 0) + days - known + of_them
+        return found
 
     def standings(self) -> list[Standing]:
         """Every key and scope in order, summed up in one pass over the ledger."""

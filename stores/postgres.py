@@ -263,6 +263,23 @@ class PostgresStore(SqlStore):
             raise psycopg.errors.error_from_result(result)
         return b"".join(rows)
 
+    def in_buckets(
+        self,
+        edges: Sequence[str],
+        time: str,
+        wanted: Sequence[str],
+        rows: str,
+        parameters: Sequence[Any],
+        groups: int,
+    ) -> list[tuple[Any, ...]]:
+        number = f"width_bucket({time}, ?::timestamptz[]) - 1"
+        grouping = ", ".join(map(str, range(1, groups + 2)))
+        return self.execute(
+            f"SELECT {', '.join([number, *wanted])} FROM {rows} AND {time} >= ? AND {time} < ? "
+            f"GROUP BY {grouping}",
+            (f"{{{','.join(edges)}}}", *parameters, edges[0], edges[-1]),
+        )
+
     def discard(self, condition: str) -> None:
         # What stays is mostly nothing, and writing it is quicker than deleting the rest.
         self.execute(
@@ -408,6 +425,11 @@ class PostgresStore(SqlStore):
         facts = conninfo_to_dict(self.url)
         host, port = facts.get("host", "localhost"), facts.get("port", 5432)
         return f"PostgreSQL {host}:{port}/{facts.get('dbname', '')}"
+
+    def moment(self) -> str:
+        # Which transactions are over: another one in this server may change it, too.
+        ((snapshot,),) = self.execute("SELECT CAST(pg_current_snapshot() AS text)")
+        return str(snapshot)
 
     def size_bytes(self) -> int:
         ((size,),) = self.execute("SELECT pg_database_size(current_database())")

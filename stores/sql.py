@@ -21,6 +21,7 @@ from domain.settlement import parse_range
 from domain.tables import Column, Table, to_frame
 from domain.windows import Window, parse_instant
 from stores.ledger import Ledger
+from stores.looking import Looking
 from stores.selecting import READ_AS, STORED_AS, check_columns, conditions, no_values, rows_known
 from stores.upsert import RETRIEVED, SUPERSEDED, Upsert, history_of, quoted, stored_rows
 
@@ -43,7 +44,7 @@ class Size:
     last: str | None
 
 
-class SqlStore(Ledger):
+class SqlStore(Looking, Ledger):
     """A store of tables with history and a ledger; see the module's head.
 
     Open one with ``storage.open_store``; it is a context manager. One store object belongs to one
@@ -121,6 +122,10 @@ class SqlStore(Ledger):
     @abstractmethod
     def location(self) -> str:
         """Where it is, for people; never a secret."""
+
+    @abstractmethod
+    def moment(self) -> str:
+        """What differs as soon as anything in the store does, at the cost of no look at rows."""
 
     @abstractmethod
     def size_bytes(self) -> int:

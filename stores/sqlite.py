@@ -11,7 +11,7 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from itertools import chain, islice
+from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -120,6 +120,27 @@ class SqliteStore(SqlStore):
             cells = np.fromiter(chain.from_iterable(rows), object)  # no list of tuples between
         return [cells[n::width] for n in range(width)]
 
+    def in_buckets(
+        self,
+        edges: Sequence[str],
+        time: str,
+        wanted: Sequence[str],
+        rows: str,
+        parameters: Sequence[Any],
+        groups: int,
+    ) -> list[tuple[Any, ...]]:
+        # A bucket is a range of an index: asked for one by one, no time is parsed and nothing is sorted.
+        sql = f"SELECT {', '.join(wanted)} FROM {rows} AND {time} >= ? AND {time} < ?"
+        if groups:
+            sql += f" GROUP BY {', '.join(map(str, range(1, groups + 1)))}"
+        found = []
+        with self._our_errors():
+            for number, ends in enumerate(pairwise(edges)):
+                for row in self._db.execute(sql, (*parameters, *ends)):
+                    if row[groups]:  # how many rows there are
+                        found.append((number, *row))
+        return found
+
     def load(self, target: str, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
         names = ", ".join(f'"{c}"' for c in columns)
         insert = f"INSERT INTO {target} ({names}) VALUES "
@@ -203,6 +224,15 @@ class SqliteStore(SqlStore):
 
     def location(self) -> str:
         return "(no file yet)" if self.path.name == IN_MEMORY else self.path.name
+
+    def moment(self) -> str:
+        found = []
+        for suffix in ("", "-wal"):
+            with contextlib.suppress(FileNotFoundError):
+                facts = self.path.with_name(self.path.name + suffix).stat()
+                if facts.st_size:  # the log that this connection began by looking is no change
+                    found.append((facts.st_size, facts.st_mtime_ns))
+        return str(found)
 
     def size_bytes(self) -> int:
         return sum(

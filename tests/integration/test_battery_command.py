@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-import battery
 from domain.settlement import parse_range
 from domain.windows import Window
+from pictures.battery import run_picture
+from pictures.static import png
 from products import battery_response
 from sandbox import Sandbox
 from tests.integration.conftest import PROJECT, Cli, World, instant, read_csv
@@ -119,7 +120,7 @@ def test_a_picture_of_weeks_is_drawn_by_period_and_day() -> None:
 def drawn_by(service: str, samples: dict[datetime, float], window: Window) -> bytes:
     plan = battery_response.Plan.of(**(DEFAULTS | {"response_service": service}))
     rows, run = battery_response.respond(frequency(samples), auctions(), window, plan)
-    return battery.drawn(plan, rows, run, window, "synthetic")
+    return png(run_picture(plan, rows, run, window, "synthetic"))
 
 
 @pytest.mark.skipif(HAS_MATPLOTLIB, reason="matplotlib is installed")

@@ -19,7 +19,7 @@ LAYERS = {
     5: ("fetch_data", "process_data"),
     6: (
         "main", "synthetic", "job", "metrics", "look", "doctor", "validate_schema", "check_samples", "checks", "reference", "console",
-        "backfill", "battery", "copying", "holes", "forecasting", "forecast_commands", "invoicing", "publishing", "replaying", "validate_schema", "dashboard", "streamlit_app", "benchmarks", "deploy",
+        "analysis", "analyzing", "backfill", "battery", "copying", "holes", "forecasting", "forecast_commands", "invoicing", "pictures", "plotting", "progress", "publishing", "replaying", "report_page", "reporting", "validate_schema", "dashboard", "streamlit_app", "benchmarks", "deploy",
     ),
 }  # fmt: skip
 LAYER_OF = {unit: layer for layer, units in LAYERS.items() for unit in units}

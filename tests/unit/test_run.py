@@ -129,6 +129,12 @@ class Extras(unittest.TestCase):
             self.assertEqual(run.extras_for(["plot"]), ["plot"])
             self.assertEqual(run.extras_for(["run"]), [])
 
+    def test_a_picture_to_point_at_needs_another_extra_than_a_still_one(self):
+        self.assertEqual(run.extras_for(["plot", "frequency"]), ["plot"])
+        to_html = ["plot", "frequency", "--to", "f.html"]
+        self.assertEqual(run.extras_for(to_html), ["plot", "dashboard"])
+        self.assertEqual(run.extras_for(["export", "frequency", "--to", "f.html"]), [])
+
     def test_only_learned_models_of_a_forecast_need_an_extra(self):
         for model in (["--model", "ridge"], ["--model=boosting"]):
             self.assertEqual(run.extras_for(["forecast", "predict", *model]), ["forecast"])

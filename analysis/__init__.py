@@ -1,0 +1,1 @@
+"""Named sections of figures from a store; the command, pages and reports show the same ones."""

@@ -1,0 +1,1 @@
+"""Pictures of tables and products: what is shown, chosen and drawn."""

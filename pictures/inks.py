@@ -1,0 +1,173 @@
+"""The one palette and the one set of words for types of generation.
+
+Every ink of a series stands out from white and from Streamlit's dark page alike (contrast 3:1 and more,
+as WCAG asks of graphics), and the first six of ``CYCLE`` stay apart for colour-blind eyes; the tests hold both.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import cycle
+
+from domain.psr_types import PSR_TYPES, group_of
+
+LIGHT_PAGE, DARK_PAGE = "#ffffff", "#0e1117"
+
+# The first six were searched for: as far apart as the two contrasts allow, also for red-blind and
+# green-blind eyes. The rest are for pictures with many series, whose lines are dashed as well.
+BLUE, RUST, GREEN, PINK, OCHRE, CYAN = (
+    "#1393f9",
+    "#aa5928",
+    "#137050",
+    "#e30e9a",
+    "#b48f00",
+    "#04a1c6",
+)
+RED, VIOLET, OLIVE, BROWN = "#d64545", "#8468d8", "#7f9a1e", "#7d6b5d"
+STEEL, GREY = "#6f8faf", "#858585"
+CYCLE = (BLUE, RUST, GREEN, PINK, OCHRE, CYAN, VIOLET, RED, OLIVE, STEEL, BROWN, GREY)
+
+INKS = {
+    "first": BLUE,
+    "second": RUST,
+    "limit": RED,
+    "curve": RUST,
+    "gap": "#9a9a9a",
+    "other": GREY,
+    # what generates
+    "wind": GREEN,
+    "wind offshore": CYAN,
+    "solar": OCHRE,
+    "nuclear": VIOLET,
+    "gas": RUST,
+    "coal": BROWN,
+    "oil": RED,
+    "biomass": OLIVE,
+    "hydro": BLUE,
+    "storage": PINK,
+    "imports": STEEL,
+    "waste": "#9c8a5b",
+    "other renewable": "#5f9e6e",
+}
+# Low to high, and negative to positive, as (place, colour).
+SEQUENTIAL = (
+    (0.0, "#440154"),
+    (0.25, "#3b528b"),
+    (0.5, "#21918c"),
+    (0.75, "#5ec962"),
+    (1.0, "#fde725"),
+)
+SIGNED = (
+    (0.0, "#b2182b"),
+    (0.25, "#ef8a62"),
+    (0.5, "#f7f7f7"),
+    (0.75, "#67a9cf"),
+    (1.0, "#2166ac"),
+)
+
+# Elexon's fuels, Carbon Intensity's and the words of all: (what people call it, ink).
+_WORDS = {
+    "ccgt": ("Gas, combined cycle", "gas"),
+    "ocgt": ("Gas, open cycle", "oil"),
+    "npshyd": ("Hydro", "hydro"),
+    "ps": ("Pumped storage", "storage"),
+    "solar": ("Solar", "solar"),
+    "wind": ("Wind", "wind"),
+    "wind onshore": ("Wind onshore", "wind"),
+    "wind offshore": ("Wind offshore", "wind offshore"),
+    "nuclear": ("Nuclear", "nuclear"),
+    "gas": ("Gas", "gas"),
+    "coal": ("Coal", "coal"),
+    "oil": ("Oil", "oil"),
+    "biomass": ("Biomass", "biomass"),
+    "hydro": ("Hydro", "hydro"),
+    "storage": ("Storage", "storage"),
+    "imports": ("Imports", "imports"),
+    "waste": ("Waste", "waste"),
+    "other": ("Other", "other"),
+    "other renewable": ("Other renewable", "other renewable"),
+}
+_INTERCONNECTORS = {
+    "intfr": "France (IFA)",
+    "intifa2": "France (IFA2)",
+    "intelec": "France (ElecLink)",
+    "intirl": "Ireland (Moyle)",
+    "intew": "Ireland (East-West)",
+    "intgrnl": "Ireland (Greenlink)",
+    "intned": "Netherlands (BritNed)",
+    "intnem": "Belgium (Nemo)",
+    "intnsl": "Norway (NSL)",
+    "intvkl": "Denmark (Viking)",
+}
+_PSR_INKS = {"B18": "wind offshore", "B20": "other"}
+# Columns whose values are types of generation.
+FUEL_COLUMNS = ("psr_type", "psr_group", "fuel_type", "fuel", "technology", "series")
+
+
+def label_of(value: object) -> str:
+    """What people call a series: a production type by its name, anything else as it is.
+
+    >>> label_of("B16"), label_of("INTFR"), label_of("DE_LU"), label_of("")
+    ('Solar', 'France (IFA)', 'DE_LU', '(none)')
+    """
+    text = str(value)
+    folded = text.casefold()
+    if text in PSR_TYPES:
+        return PSR_TYPES[text][0]
+    if folded in _INTERCONNECTORS:
+        return _INTERCONNECTORS[folded]
+    return _WORDS[folded][0] if folded in _WORDS else text or "(none)"
+
+
+def ink_of(value: object) -> str | None:
+    """The ink of a type of generation; None for anything else."""
+    text = str(value)
+    folded = text.casefold()
+    if text in PSR_TYPES:
+        return _PSR_INKS.get(text, group_of(text))
+    if folded in _INTERCONNECTORS:
+        return "imports"
+    return _WORDS[folded][1] if folded in _WORDS else None
+
+
+def inks_of(values: Sequence[object]) -> list[str]:
+    """An ink a series: that of its type of generation, else the next of the cycle that is free.
+
+    Of several with the same ink, such as interconnectors, the later ones get shades of it.
+
+    >>> inks_of(["solar", "DE_LU", "B16"])[0], len(set(inks_of(["INTFR", "INTNED", "INTNSL"])))
+    ('solar', 3)
+    """
+    wanted = [ink_of(value) for value in values]
+    own = {INKS[ink] for ink in wanted if ink}
+    spare = cycle([ink for ink in CYCLE if ink not in own] or CYCLE)
+    found: list[str] = []
+    for ink in wanted:
+        before = wanted[: len(found)].count(ink) if ink else 0
+        found.append(_shade(INKS[ink], before) if ink and before else ink or next(spare))
+    return found
+
+
+def _shade(colour: str, number: int) -> str:
+    """Lighter and darker by turns, further each time."""
+    page = 255 if number % 2 else 0
+    share = min(0.18 * ((number + 1) // 2), 0.6)
+    parts = (int(colour[n : n + 2], 16) for n in (1, 3, 5))
+    return "#" + "".join(f"{round(part + (page - part) * share):02x}" for part in parts)
+
+
+def colour(ink: str) -> str:
+    """The colour of an ink as ``#rrggbb``; a colour stands for itself."""
+    return ink if ink.startswith("#") else INKS[ink]
+
+
+def words(name: str, unit: str) -> str:
+    """A column's name without its unit, as words.
+
+    >>> words("generation_mw", "MW"), words("price_gbp_per_mwh", "GBP/MWh"), words("soc_min", "")
+    ('generation', 'price', 'soc min')
+    """
+    suffix = unit.lower().replace("/", "_per_").replace(" ", "_").replace("%", "percent")
+    short = re.sub(f"_{re.escape(suffix)}$", "", name) if suffix else name
+    return short.replace("_", " ")

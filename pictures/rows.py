@@ -1,0 +1,499 @@
+"""Which rows of a table make a picture: its numbers and their units, its series, a range, read or in buckets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta, tzinfo
+from typing import TYPE_CHECKING, Any, Literal
+
+from domain.errors import UsageError
+from domain.settlement import LONDON, ONE_DAY, day_window, days_in, days_window
+from domain.tables import Column, Table
+from domain.windows import Window
+from domain.zones import ZONES
+from pictures.inks import FUEL_COLUMNS, label_of
+from pictures.picture import instants
+from products import PRODUCTS
+from products.product import Product
+from sources import DATASETS
+from sources.dataset import Dataset, Provider
+from stores.looking import BUCKET_END, BUCKET_START, ROWS
+from stores.selecting import check_columns
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from stores.sql import SqlStore
+
+# A picture has about a thousand pixels across: more points a series are put into buckets.
+MOST_POINTS = 1500
+MOST_READ, MOST_VERSIONS = 1_000_000, 300_000
+MOST_SERIES, MOST_FUELS = 12, 24
+SECOND = timedelta(seconds=1)
+Shape = Literal["one", "stack", "lines"]
+# When a row was said, not what it is about.
+_SAID = ("publish_time", "published_at", "issue_time", "version")
+# What numbers rows without being a series of them.
+_IDS = ("trade_id", "acceptance_number", "invoice_id", "mrid", "text_id", "action", "bid")
+# Numbers about the row itself.
+_ABOUT_ROWS = (
+    "coverage",
+    "resolution_s",
+    "samples",
+    "quality",
+    "settlement_period",
+    "revision",
+    "lead_hours",
+)
+_LENGTHS = [
+    timedelta(seconds=n)
+    for n in (15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200)
+]
+_DAYS = (1, 2, 7, 14, 28, 56, 112)
+_DAY_GRAINS = ("settlement day", "day")
+
+
+_EVERYTHING: tuple[Dataset | Product, ...] = (*DATASETS, *PRODUCTS)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A dataset or product as pictures know it."""
+
+    key: str
+    title: str
+    table: Table
+    grain: str
+    providers: tuple[Provider, ...]
+
+
+def subject_of(table: Table) -> Subject:
+    """Title, grain and the providers of whatever it is made from."""
+    made = {product.key: product for product in PRODUCTS}
+    fetched = {dataset.key: dataset for dataset in DATASETS}
+    found: Dataset | Product = next(
+        each for each in _EVERYTHING if each.table is table or each.table == table
+    )
+    providers: dict[str, Provider] = {}
+    waiting, seen = [found.key], set()
+    while waiting:
+        key = waiting.pop()
+        if key in seen:
+            continue
+        seen.add(key)
+        if key in made:
+            waiting += made[key].inputs
+        else:
+            providers[fetched[key].provider.key] = fetched[key].provider
+    grain = found.grain if isinstance(found, Product) else ""
+    listed = tuple(providers[key] for key in sorted(providers))
+    return Subject(found.key, found.title, table, grain, listed)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What is shown: rows of one table in a window, as numbers of series.
+
+    ``frame`` has ``start`` and ``end`` (``datetime64[us]``, UTC; equal for instants), ``series`` (a text),
+    the chosen columns, and in buckets ``<column>_min`` and ``<column>_max``. ``units`` are those of the
+    columns, by series where it depends on them. ``length`` is the resolution, ``bucket`` how long a bucket
+    is. ``notes`` are for the reader: what was left out, and how to see it.
+    """
+
+    subject: Subject
+    window: Window
+    columns: tuple[Column, ...]
+    frame: pd.DataFrame
+    clock: tzinfo
+    length: timedelta | None = None
+    bucket: timedelta | None = None
+    instant: bool = False
+    by: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    units: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    fixed: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def series(self) -> list[str]:
+        """Names of the series in the order of their rows."""
+        return list(dict.fromkeys(self.frame["series"]))
+
+    def unit(self, column: str, series: str) -> str:
+        return self.units.get((column, series)) or next(
+            c.unit for c in self.columns if c.name == column
+        )
+
+
+def drawn_along(table: Table) -> str:
+    """The column of time that rows are about: not the one that says when they were published."""
+    if table.time in _SAID:
+        for name in table.key:
+            if name not in _SAID and table.column(name).dtype == "time":
+                return name
+    return table.time
+
+
+def numbers_of(table: Table, wanted: Sequence[str] | None = None) -> tuple[Column, ...]:
+    """The columns to draw: those named, or every quantity; UsageError where there is none."""
+    if wanted:
+        check_columns(table, wanted)
+        chosen = tuple(table.column(name) for name in wanted)
+        for column in chosen:
+            if column.dtype not in ("float", "int", "decimal"):
+                raise UsageError(f"{table.name}.{column.name} holds no numbers to draw.")
+        return chosen
+    for kinds in (("float", "decimal"), ("int",)):
+        found = tuple(
+            column
+            for column in table.columns
+            if column.dtype in kinds
+            and column.name not in (*table.key, *_ABOUT_ROWS)
+            and not column.name.startswith("standard_deviation")
+        )
+        if found:
+            return found
+    raise UsageError(f"{table.name} has no numbers to draw: 'export' shows its rows.")
+
+
+def series_columns(table: Table, columns: Sequence[Column]) -> tuple[str, ...]:
+    """The columns that tell series apart, those that a unit depends on among them."""
+    along = drawn_along(table)
+    names = [
+        name
+        for name in table.key
+        if table.column(name).dtype in ("text", "int")
+        and name not in (along, *_IDS, "millisecond", "revision", "deviation_mhz")
+    ]
+    for column in columns:
+        names += [name for name in units_in(table, column) if name not in names]
+    return tuple(names)
+
+
+def units_in(table: Table, column: Column) -> list[str]:
+    """The columns whose values are part of a column's unit, as in ``currency/MWh``."""
+    known = [c.name for c in table.columns if c.dtype == "text"]
+    return [name for name in re.findall(r"\w+", column.unit) if name in known]
+
+
+def unit_in(column: Column, values: Mapping[str, object]) -> str:
+    """The unit of a column in rows with these values.
+
+    >>> price = Column("price_per_mwh", "float", "currency/MWh", "")
+    >>> unit_in(price, {"currency": "EUR"})
+    'EUR/MWh'
+    """
+    unit = column.unit.removeprefix("as ").replace("`", "")
+    for name, value in values.items():
+        unit = re.sub(rf"\b{re.escape(name)}\b", str(value), unit)
+    return unit
+
+
+def default_window(
+    store: SqlStore, subject: Subject, where: Mapping[str, Any], *, longest: int
+) -> Window | None:
+    """The newest range that makes a picture, at most ``longest`` days; None where nothing is stored."""
+    table = subject.table
+    extent = store.extent(table, where)
+    if extent is None:
+        return None
+    if drawn_along(table) != table.time:  # the newest issue
+        return Window(extent.end - SECOND, extent.end)
+    last = days_in(extent)[-1]
+    a_day = store.count(table, day_window(last), where)
+    if subject.grain in ("month", *_DAY_GRAINS):
+        days = longest if subject.grain == "month" else max(longest, 92)
+    else:
+        days = 1 if a_day >= 1000 and longest < 31 else longest
+    newest = days_window(last - (days - 1) * ONE_DAY, last)
+    held = store.extent(table, where, window=newest)
+    return Window(day_window(days_in(held)[0]).start, newest.end) if held else newest
+
+
+def read(
+    store: SqlStore,
+    table: Table,
+    window: Window | None,
+    where: Mapping[str, Any] | None,
+    columns: Sequence[str] | None,
+    *,
+    longest: int = 7,
+    most: int = MOST_POINTS,
+    shape: Shape = "lines",
+) -> Shown | None:
+    """The rows of a picture; None where nothing is stored for it.
+
+    ``longest`` days are the range where none is asked for. More than ``most`` rows a series come in
+    buckets. ``shape`` says how many series there may be: one, a stack of types of one zone, or a dozen
+    lines. Raises UsageError for a column or value that does not fit, or too many rows.
+    """
+    import pandas as pd
+
+    subject = subject_of(table)
+    chosen = numbers_of(table, columns)
+    window = window or default_window(store, subject, where or {}, longest=longest)
+    if window is None or not store.count(table, window, where):
+        return None
+    series = _handful(store, table, window, dict(where or {}), chosen, shape)
+    shown = Shown(
+        subject,
+        window,
+        chosen,
+        pd.DataFrame(),
+        _clock(series.where),
+        by=series.by,
+        fixed=series.fixed,
+        notes=series.notes,
+    )
+    rows = store.count(table, window, series.where)
+    # Means over versions, or over trades, would mix what does not belong together.
+    single = not any(name in (*_SAID, *_IDS) for name in table.key) or rows > MOST_VERSIONS
+    if rows / series.count > most and single and drawn_along(table) == table.time:
+        return _in_buckets(store, shown, series.where, most)
+    if rows > MOST_READ:
+        raise UsageError(
+            f"{rows} rows of {table.name} are too many for this picture: choose a shorter range."
+        )
+    return _as_rows(store, shown, series.where)
+
+
+@dataclass(frozen=True)
+class _Series:
+    """Conditions and columns that leave a handful of series, and what was left out for that."""
+
+    where: dict[str, Any]
+    by: tuple[str, ...]
+    fixed: dict[str, object]
+    notes: tuple[str, ...]
+    count: int
+
+
+def _handful(
+    store: SqlStore,
+    table: Table,
+    window: Window,
+    where: dict[str, Any],
+    columns: Sequence[Column],
+    shape: Shape,
+) -> _Series:
+    by = series_columns(table, columns)
+    if not by:
+        return _Series(where, (), {}, (), 1)
+    size = f"{columns[0].name}_mean"
+    found = store.aggregate(table, [columns[0].name], window, where, 1, by)
+    found[size] = found[size].abs()
+    most = {"one": 1, "stack": MOST_FUELS, "lines": MOST_SERIES}[shape]
+    where, notes = dict(where), []
+    # A zone or an area is narrowed before a type of generation.
+    for name in sorted(by, key=lambda name: name in FUEL_COLUMNS):
+        # The one of which there is most comes first, of equals the first by name.
+        values = list(
+            found[name]
+            .dropna()
+            .value_counts(sort=True)
+            .sort_index(kind="stable")
+            .sort_values(ascending=False, kind="stable")
+            .index
+        )
+        fuel = name in FUEL_COLUMNS
+        if len(values) < 2 or (len(found) <= most and (fuel or shape != "stack")):
+            continue
+        others = len(found.drop_duplicates([n for n in by if n != name])) if len(by) > 1 else 1
+        if shape == "one" or (not fuel and (others > 1 or shape == "stack")):
+            kept = values[:1]
+            notes.append(f"{name} {label_of(kept[0])}, one of {len(values)}")
+        elif len(values) > most:
+            kept = sorted(found.groupby(name)[size].max().nlargest(most).index)
+            notes.append(f"the {most} largest of {len(values)} by {name}")
+        else:
+            continue
+        where[name] = [value.item() if hasattr(value, "item") else value for value in kept]
+        found = found[found[name].isin(kept)]
+    alone = {name: found[name].dropna().unique() for name in by}
+    fixed = {name: values[0] for name, values in alone.items() if len(values) == 1}
+    left = tuple(name for name in by if len(alone[name]) > 1)
+    return _Series(where, left, fixed, tuple(notes), max(len(found), 1))
+
+
+def _clock(where: Mapping[str, Any]) -> tzinfo:
+    """The clock of the zone that is shown; else the settlement calendar's."""
+    zones = where.get("zone") or where.get("area")
+    zone = zones[0] if isinstance(zones, list) else zones
+    return ZONES[zone].clock if zone in ZONES else LONDON
+
+
+def buckets_of(
+    window: Window, resolution: timedelta | None, most: int = MOST_POINTS
+) -> tuple[Any, timedelta]:
+    """At most ``most`` buckets for ``store.aggregate``, and how long one is: a usual time, or local days."""
+    least = max(resolution or window.length / most, window.length / most)
+    length = next((each for each in _LENGTHS if each >= least), None)
+    if length:
+        return length, length
+    days = days_in(window)
+    step = next((n for n in _DAYS if len(days) / n <= most), _DAYS[-1])
+    starts = [day_window(day).start for day in days[::step]]
+    return [window.start, *(at for at in starts[1:] if at < window.end), window.end], step * ONE_DAY
+
+
+def _in_buckets(store: SqlStore, shown: Shown, where: Mapping[str, Any], most: int) -> Shown:
+    table, window, by = shown.subject.table, shown.window, shown.by
+    names = [column.name for column in shown.columns]
+    resolution = _length(store, shown, where)
+    edges, length = buckets_of(window, resolution, most)
+    found = store.aggregate(table, names, window, where, edges, by)
+    found = found.rename(columns={f"{name}_mean": name for name in names})
+    frame, units = _by_series(shown, found, found, BUCKET_START)
+    frame["end"] = instants(found[BUCKET_END])
+    frame[ROWS] = found[ROWS].to_numpy()
+    return replace(shown, frame=frame, bucket=length, length=resolution, units=units)
+
+
+def _length(store: SqlStore, shown: Shown, where: Mapping[str, Any]) -> timedelta | None:
+    """The resolution of what is in the buckets, from its newest rows."""
+    table = shown.subject.table
+    names = list(dict.fromkeys([table.time, *shown.by]))
+    newest = store.page(
+        table, shown.window, where, order=[f"-{table.time}"], limit=500, columns=names
+    )
+    newest = newest.sort_values(table.time)
+    return usual_step(instants(newest[table.time]))
+
+
+def _as_rows(store: SqlStore, shown: Shown, where: Mapping[str, Any]) -> Shown:
+    import pandas as pd
+
+    table, along = shown.subject.table, drawn_along(shown.subject.table)
+    frame = store.read_table(table, shown.window, where)
+    said = [n for n in table.key if n != along and table.column(n).dtype == "time"]
+    if said:  # of what was said more than once about the same time the newest
+        frame = frame.sort_values(said, kind="stable").drop_duplicates(
+            [along, *shown.by], keep="last"
+        )
+    frame = frame.sort_values([along, *shown.by], ignore_index=True)
+    rows, units = _by_series(shown, frame, frame, along)
+    length = usual_step(rows["start"].to_numpy())
+    if "resolution_s" in frame.columns:
+        usual = frame["resolution_s"].mode()
+        length = timedelta(seconds=int(usual.iloc[0])) if len(usual) else length
+    instant = is_instant(shown.subject)
+    if any(name in _IDS for name in table.key):
+        length = None
+    if not instant:
+        rows["end"] = _ends(shown.subject, frame, rows["start"], length)
+    for name in ("coverage", "deviation_mhz", "service"):
+        if name in frame.columns and name not in rows.columns:
+            rows[name] = frame[name].to_numpy()
+    notes = shown.notes
+    if along != table.time:
+        issued = frame[table.time].max()
+        notes = (f"issued {pd.Timestamp(issued):%Y-%m-%d %H:%M} UTC", *notes)
+        last = pd.to_datetime(rows["end"].max(), utc=True).to_pydatetime()
+        first = pd.to_datetime(rows["start"].min(), utc=True).to_pydatetime()
+        shown = replace(shown, window=Window(first, last + SECOND if last == first else last))
+    return replace(shown, frame=rows, length=length, instant=instant, notes=notes, units=units)
+
+
+def is_instant(subject: Subject) -> bool:
+    """Whether rows tell of moments and not of intervals."""
+    along = drawn_along(subject.table)
+    if subject.grain in ("sample", "event") or any(name in _IDS for name in subject.table.key):
+        return True
+    return along not in ("time_from",) and not along.endswith("_start")
+
+
+def _by_series(
+    shown: Shown, frame: pd.DataFrame, found: pd.DataFrame, along: str
+) -> tuple[pd.DataFrame, dict[tuple[str, str], str]]:
+    """Rows with a name of their series, and the units where they depend on it."""
+    import pandas as pd
+
+    table = shown.subject.table
+    rows = pd.DataFrame({"start": instants(frame[along])})
+    rows["end"] = rows["start"]
+    inside = {name for column in shown.columns for name in units_in(table, column)}
+    named = [name for name in shown.by if name not in inside or len(shown.by) == 1]
+    rows["series"] = _joined([frame[name].map(label_of) for name in named])
+    rows["raw"] = _joined([frame[name] for name in named])
+    for column in shown.columns:
+        rows[column.name] = pd.to_numeric(found[column.name]).to_numpy(
+            dtype=float, na_value=float("nan")
+        )
+        for end in ("_min", "_max"):
+            if f"{column.name}{end}" in found.columns and f"{column.name}{end}" not in table.names:
+                rows[column.name + end] = found[column.name + end].to_numpy(dtype=float)
+    units: dict[tuple[str, str], str] = {}
+    for column in shown.columns:
+        of_unit = units_in(table, column)
+        if not of_unit:
+            continue
+        known = {name: value for name, value in shown.fixed.items() if name in of_unit}
+        varying = [name for name in of_unit if name in frame.columns and name not in known]
+        told = frame[varying].assign(series=rows["series"].to_numpy()).drop_duplicates()
+        for each in told.to_dict("records"):
+            values = {**known, **{str(k): v for k, v in each.items() if k != "series"}}
+            units[column.name, str(each["series"])] = unit_in(column, values)
+    return rows, units
+
+
+def _joined(parts: Sequence[pd.Series]) -> Any:
+    """Words of several columns side by side; one empty word where there are none."""
+    joined: Any = ""
+    for n, part in enumerate(parts):
+        text = part.astype("str")
+        joined = joined + " " + text if n else text
+    return joined if len(parts) < 1 else joined.to_numpy()
+
+
+def _ends(subject: Subject, frame: pd.DataFrame, start: Any, length: timedelta | None) -> Any:
+    """Where the interval of each row ends."""
+    import numpy as np
+    import pandas as pd
+
+    for name in ("time_to", "period_end"):
+        if name in frame.columns:
+            return instants(frame[name])
+    if "resolution_s" in frame.columns:
+        return start + pd.to_timedelta(frame["resolution_s"].astype("int64").to_numpy(), unit="s")
+    if subject.grain == "settlement day":  # 23, 24 or 25 hours
+        midnights = {
+            at: instants([day_window(days_in(Window(at, at + SECOND))[0]).end])[0]
+            for at in (pd.Timestamp(one, tz="UTC").to_pydatetime() for one in np.unique(start))
+        }
+        return np.array([midnights[pd.Timestamp(one, tz="UTC").to_pydatetime()] for one in start])
+    if subject.grain == "day":  # of another clock, of which the rows know only when they begin
+        unique = np.unique(start)
+        after = np.append(unique[1:], unique[-1:] + np.timedelta64(24, "h"))
+        long = after - unique > np.timedelta64(25, "h")
+        ends = np.where(long, unique + np.timedelta64(24, "h"), after)
+        return ends[np.searchsorted(unique, start)]
+    fixed = {"settlement period": 1800, "quarter hour": 900}.get(subject.grain)
+    if "settlement_period" in frame.columns and not fixed:
+        fixed = 1800
+    held = timedelta(seconds=fixed) if fixed else length or timedelta(minutes=30)
+    return start + pd.Timedelta(held)
+
+
+def usual_step(times: Any) -> timedelta | None:
+    """The commonest distance of neighbours; None for a single time."""
+    import numpy as np
+
+    apart = np.diff(np.unique(np.asarray(times, dtype="datetime64[s]"))).astype("int64")
+    if not apart.size:
+        return None
+    steps, counts = np.unique(apart, return_counts=True)
+    return timedelta(seconds=int(steps[counts.argmax()]))
+
+
+def lasting(length: timedelta) -> str:
+    """A length as people say it.
+
+    >>> lasting(timedelta(seconds=15)), lasting(timedelta(minutes=30)), lasting(timedelta(days=7))
+    ('15 s', '30 min', '7 days')
+    """
+    seconds = length.total_seconds()
+    for unit, name in ((86_400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= unit and seconds % unit == 0:
+            return f"{seconds / unit:g} {name if seconds > unit or name != 'days' else 'day'}"
+    return f"{seconds:g} s"
