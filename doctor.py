@@ -118,10 +118,13 @@ def _live(provider: Provider, settings: Settings, now: datetime) -> Finding:
     dataset = min((d for d in DATASETS if d.provider == provider), key=_rows_of_a_request)
     end = day_window(settlement_date(now) - 2 * ONE_DAY).end
     window = Window(end - dataset.widest, end)
+    scopes = dataset.scopes(settings)
+    if not scopes:
+        named = dataset.scopes_setting or "what is set"
+        return Finding(f"{dataset.key}, live", MIND, f"not asked: {named} names nothing to ask for")
     try:
-        scope = dataset.scopes(settings)[0]
         assert not isinstance(dataset.read, FileReading)
-        answer = dataset.read(dataset, scope, window, Client(provider, settings))
+        answer = dataset.read(dataset, scopes[0], window, Client(provider, settings))
     except GridledgerError as trouble:
         return Finding(f"{dataset.key}, live", WRONG, str(trouble))
     rows = answer.rows

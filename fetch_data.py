@@ -260,10 +260,8 @@ def fetch_windows(
             if part.locked or part.skipped:
                 continue
             days = days_in(part.window)
-            entries = store.entries(part.dataset.key, days[0], days[-1])
-            part.entries = {
-                day: entry for (scope, day), entry in entries.items() if scope == part.scope
-            }
+            entries = store.entries(part.dataset.key, days[0], days[-1], part.scope)
+            part.entries = {day: entry for (_, day), entry in entries.items()}
             if isinstance(part.dataset.read, FileReading):
                 folder = settings[part.dataset.read.folder_setting]
                 _read_folder(part, folder, store, now, archive)

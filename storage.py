@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta, tzinfo
 from functools import cache
 from pathlib import Path
@@ -144,14 +144,16 @@ def write_answer(
 
     def entries(changed: pd.Series) -> list[Entry]:
         recorded.clear()
-        known = store.entries(dataset.key, days[0], days[-1])
-        before = _tallies(store, dataset, scope, days[0] - ONE_DAY)
+        known = store.entries(dataset.key, days[0], days[-1], scope)
+        tallies_of = _tallies(store, dataset, scope, [days[0] - ONE_DAY, *days])
+        before = tallies_of(days[0] - ONE_DAY)
         silent = answer.rows.frame.empty and store.silent(dataset.key, scope, days[0])
+        times = changed.dropna().sort_values()
         for day in days:
             span = day_window(day)
-            tallies = _tallies(store, dataset, scope, day)
-            reached = changed >= span.start - dataset.reach
-            changes = int((reached & (changed < span.end)).sum())
+            tallies = tallies_of(day)
+            first, end = (times.searchsorted(at) for at in (span.start - dataset.reach, span.end))
+            changes = int(end - first)
             entry = answered(
                 dataset.key,
                 scope,
@@ -212,6 +214,7 @@ def write_files(
         by_day = {pd.Timestamp(str(day)).date(): int(rows) for day, rows in counts.items()}
         touched = sorted({*by_day, *days})
         known = store.entries(dataset.key, touched[0], touched[-1]) if touched else {}
+        tallies_of = _tallies(store, dataset, "", touched)
         for day in touched:
             recorded.append(
                 answered(
@@ -220,7 +223,7 @@ def write_files(
                     day,
                     dataset.completeness,
                     dataset.lag,
-                    _tallies(store, dataset, "", day),
+                    tallies_of(day),
                     by_day.get(day, 0),
                     known.get(("", day)),
                     now,
@@ -241,34 +244,49 @@ def write_files(
     return recorded, changed
 
 
-def _tallies(store: SqlStore, dataset: Dataset, scope: str, day: date) -> dict[str, Tally]:
+def _tallies(
+    store: SqlStore, dataset: Dataset, scope: str, days: Sequence[date]
+) -> Callable[[date], dict[str, Tally]]:
+    """What tells of each of these days how much the table has of it."""
     complete = dataset.completeness
     if dataset.reach:
-        return _held(store, dataset, scope, day_window(day))
-    return store.tally(
+        return _held(store, dataset, scope, days_window(days[0], days[-1]))
+    return lambda day: store.tally(
         dataset.table, day_window(day), scope, complete.series, complete.length, complete.value
     )
 
 
-def _held(store: SqlStore, dataset: Dataset, scope: str, window: Window) -> dict[str, Tally]:
-    """The rows that hold on a day, from whenever, and for how much of it."""
+def _held(
+    store: SqlStore, dataset: Dataset, scope: str, window: Window
+) -> Callable[[date], dict[str, Tally]]:
+    """What tells of a day in the window which rows hold on it, from whenever, and for how much of it."""
+    import numpy as np
     import pandas as pd
 
     table, series = dataset.table, dataset.completeness.series
     used = [table.time, "resolution_s", *([series] if series else [])]
     where = {table.scope: scope} if scope else None
+    # Read once: years of units hold on each of a year's days.
     rows = store.read_table(table, window.reaching_back(dataset.reach), where, used)
-    begin = rows[table.time]
-    until = begin + pd.to_timedelta(rows["resolution_s"], unit="s")
-    held = until.where(until < window.end, window.end) - begin.where(
-        begin > window.start, window.start
-    )
-    seconds = held.dt.total_seconds()[held > timedelta()]
-    found = seconds.groupby(rows[series] if series else seconds * 0).agg(["size", "sum"])
-    return {
-        str(name) if series else "": Tally(int(size), float(total))
-        for name, size, total in found.itertuples()
-    }
+    begin = rows[table.time].astype("int64").to_numpy() / 1e6
+    until = begin + rows["resolution_s"].to_numpy()
+    labels = rows[series] if series else pd.Series([""] * len(rows), dtype="str")
+    numbers, names = pd.factorize(labels, sort=True)
+
+    def of(day: date) -> dict[str, Tally]:
+        span = day_window(day)
+        latest, earliest = span.end.timestamp(), span.start.timestamp()
+        seconds = np.minimum(until, latest) - np.maximum(begin, earliest)
+        held = seconds > 0
+        counts = np.bincount(numbers[held], minlength=len(names))
+        totals = np.bincount(numbers[held], seconds[held], len(names))
+        return {
+            str(name): Tally(int(count), float(total))
+            for name, count, total in zip(names, counts, totals, strict=True)
+            if count
+        }
+
+    return of
 
 
 def _oddities(answer: Answer) -> Iterator[str]:

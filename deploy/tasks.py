@@ -4,17 +4,19 @@ The work is that of ``job.py``, as ``main.py run`` does it, with its settings, l
 One rule is added: a task succeeds where the command line would end with exit code 0. Anything else is raised,
 so that the orchestrator tries again. That is worth its while for a provider that did not answer and for rows
 that it has not published yet, and cheap, because only what the ledger does not prove is asked again. A hole
-that is confirmed is no failure, but a line of warning.
+that is confirmed is no failure, but part of its dataset's line of warning.
 
 Settings come from the environment (over config.local.env), secrets too.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+
 import console
 import process_data
 from domain.errors import GridledgerError, UsageError
-from domain.ledger import State
+from domain.ledger import Entry, State
 from domain.settlement import parse_range
 from job import EXIT_CODES, Report, open_job, run_job
 
@@ -68,10 +70,21 @@ def catch_up() -> None:
 
 
 def _warn_of_confirmed(report: Report) -> None:
+    """A line for each dataset; ``coverage --strict`` lists the days."""
+    found: dict[str, list[Entry]] = {}
     for part in report.fetched:
-        for day, entry in sorted(part.entries.items()):
+        for entry in part.entries.values():
             if entry.state.proven and entry.state is not State.COMPLETE:
-                console.say(f"! {part.key} {day}: {entry.state}, {entry.coverage:.1%} covered")
+                found.setdefault(part.dataset.key, []).append(entry)
+    for key, entries in found.items():
+        first, last = min(entry.day for entry in entries), max(entry.day for entry in entries)
+        counts = Counter(entry.state for entry in entries)
+        states = ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
+        scopes = len({entry.scope for entry in entries} - {""})
+        of = f" of {scopes} areas or borders" if scopes else ""
+        covered = sum(entry.coverage for entry in entries) / len(entries)
+        span = f"{first} to {last}" if first < last else f"{first}"
+        console.say(f"! {key}, days of {span}: {states}{of}, {covered:.1%} covered")
 
 
 def _raise_unless_complete(code: int, report: Report) -> None:

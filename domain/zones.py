@@ -4,7 +4,8 @@ A line there is an area: its kind, EIC code, civil clock, since when it is there
 first day on which it is abolished or cut off), and from which day on it publishes nothing itself
 though it is there: what crosses its borders then comes from the other side. ``neighbours`` are the
 areas it has a border with, ``control_areas`` those under which its items by control area stand.
-``codes`` name the area that answers a document type in its place, as in ``A44=DE_LU``.
+``codes`` name the area that answers a document type in its place, as in ``A44=DE_LU``. What is its own
+control area was one before it became a bidding zone: of such, only auctions begin on the day ``since``.
 
 A border is written ``FROM>TO``: power that leaves the first area for the second.
 """
@@ -26,6 +27,9 @@ MARKET_CLOCK = ZoneInfo("Europe/Brussels")
 BIDDING_ZONE = "bidding zone"
 # Unavailability is published of areas that send nothing else, as of Great Britain.
 _OUTAGES = frozenset({"A77", "A78", "A79", "A80"})
+# Prices and net positions are of bidding zones alone.
+_AUCTIONS = frozenset({"A25", "A44"})
+_IMBALANCES = "A85"
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,11 @@ class Zone:
     def code(self, document_type: str) -> str:
         """The EIC code to ask a document under."""
         return self.answering(document_type).eic
+
+    def began(self, document_type: str) -> date:
+        """The first day of which it may have a document of this type."""
+        own = self.control_areas == (self.key,)
+        return date.min if own and document_type not in _AUCTIONS else self.since
 
     @property
     def clock(self) -> ZoneInfo:
@@ -146,6 +155,11 @@ def control_areas_of(zones: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(area for key in zones for area in ZONES[key].control_areas))
 
 
+def imbalance_areas_of(zones: Iterable[str]) -> tuple[str, ...]:
+    """The areas with an imbalance price of their own, each once: mostly the bidding zones themselves."""
+    return tuple(dict.fromkeys(ZONES[key].answering(_IMBALANCES).key for key in zones))
+
+
 def ends_of(border: str) -> tuple[Zone, Zone]:
     """The areas that a border leads from and to."""
     start, _, end = border.partition(">")
@@ -157,12 +171,13 @@ def published(scope: str, document_type: str) -> Publication:
     if ">" in scope:
         # One side is enough: flows with an area that is silent are told by its neighbour.
         bounds = [(zone, zone.until) for zone in ends_of(scope)]
+        since = max(zone.since for zone, _ in bounds)
     else:
         zone = ZONES[scope].answering(document_type)
         silent_from = date.max if document_type in _OUTAGES else zone.silent_from
         bounds = [(zone, min(zone.until, silent_from))]
+        since = zone.began(document_type)
     last, until = min(bounds, key=lambda bound: bound[1])
-    since = max(zone.since for zone, _ in bounds)
     if until == date.max:
         return Publication(since)
     return Publication(since, until, f"nothing is published of {last.key} since {until}")

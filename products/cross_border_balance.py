@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -41,8 +41,10 @@ def compute(
     where both are (50 % coverage). Exports and imports are sums over the known borders; the net
     position is empty unless all borders are known that the zone has that settlement day, and
     ``unknown_borders`` counts the others. A zone has lines on days on which one of its borders has a
-    row. What was scheduled needs all borders in the same way. Over the whole of its borders what
-    flows through a zone cancels out, so a difference to the schedule is deviation, losses or error.
+    row. What was scheduled needs all borders in the same way, but for those with an area that publishes
+    nothing itself (Great Britain) where no schedule came; its difference is that of the flows over the
+    same borders. Over the whole of its borders what flows through a zone cancels out, so a difference
+    to the schedule is deviation, losses or error.
     """
     import numpy as np
 
@@ -52,7 +54,9 @@ def compute(
     flowed = _Balance.of(grid, borders, flows)
     total = entsoe_scheduled_exchanges["contract"] == TOTAL
     exchanges = _Flows.of(grid, entsoe_scheduled_exchanges[total], "exchange_mw")
-    scheduled = _Balance.of(grid, borders, exchanges).net
+    with_schedules = borders.with_schedules(grid, exchanges)
+    scheduled = _Balance.of(grid, with_schedules, exchanges).net
+    off_schedule = _Balance.of(grid, with_schedules, flows).net - scheduled
     ahead = _day_ahead(grid, borders.zones, entsoe_net_positions)
 
     period, zone = np.nonzero(borders.present[:, grid.day_of_period].T)
@@ -66,7 +70,7 @@ def compute(
                 ("imports_mw", flowed.imports),
                 ("both_ways_mw", flowed.both_ways),
                 ("scheduled_mw", scheduled),
-                ("scheduled_difference_mw", flowed.net - scheduled),
+                ("scheduled_difference_mw", off_schedule),
                 ("day_ahead_mw", ahead),
                 ("day_ahead_difference_mw", flowed.net - ahead),
                 ("borders", flowed.borders.astype(np.int64)),
@@ -100,13 +104,26 @@ class _Borders:
         pairs = sorted(both | {(a, b) for a in zones for b in _neighbours(a)})
         zone = np.array([zones.index(a) for a, _ in pairs], dtype=np.intp)
         told = flows.told(flows.present, pairs) | flows.told(flows.present, _turned(pairs))
-        days = [day.date() for day in grid.periods["settlement_date"].unique()]
-        there = [[b in _neighbours(a) and _there(a, b, day) for day in days] for a, b in pairs]
-        present = np.zeros((len(zones), len(days)), dtype=np.bool_)
+        there = [
+            [b in _neighbours(a) and _there(a, b, day) for day in _days(grid)] for a, b in pairs
+        ]
+        present = np.zeros((len(zones), told.shape[1]), dtype=np.bool_)
         np.logical_or.at(present, zone, told)
         return cls(
             zones, pairs, zone, told | np.array(there, np.bool_).reshape(told.shape), present
         )
+
+    def with_schedules(self, grid: Grid, exchanges: _Flows) -> _Borders:
+        """Without the borders of silent areas, on days of which no schedule came for them."""
+        import numpy as np
+
+        silent = np.array(
+            [[_silent(a, day) or _silent(b, day) for day in _days(grid)] for a, b in self.pairs],
+            dtype=np.bool_,
+        ).reshape(self.expected.shape)
+        told = exchanges.told(exchanges.present, self.pairs)
+        told |= exchanges.told(exchanges.present, _turned(self.pairs))
+        return replace(self, expected=self.expected & (told | ~silent))
 
 
 @dataclass(frozen=True)
@@ -204,6 +221,15 @@ def _neighbours(zone: str) -> list[str]:
     return [other for other in known if ZONES[other].kind == BIDDING_ZONE]
 
 
+def _days(grid: Grid) -> list[date]:
+    return [day.date() for day in grid.periods["settlement_date"].unique()]
+
+
+def _silent(zone: str, day: date) -> bool:
+    """Whether the zone publishes nothing itself on the day."""
+    return zone in ZONES and ZONES[zone].silent_from <= day
+
+
 def _there(a: str, b: str, day: date) -> bool:
     """Whether both zones are there on the day."""
     return all(ZONES[zone].since <= day < ZONES[zone].until for zone in (a, b))
@@ -232,8 +258,13 @@ PRODUCT = Product(
                 "both_ways_mw",
                 "Of both: what flowed in both directions of a border in the same period",
             ),
-            _power("scheduled_mw", "Net of the total scheduled exchanges over all borders"),
-            _power("scheduled_difference_mw", "Net position less what was scheduled"),
+            _power(
+                "scheduled_mw",
+                "Net of the total scheduled exchanges over all borders that have schedules",
+            ),
+            _power(
+                "scheduled_difference_mw", "Net flows over the same borders less what was scheduled"
+            ),
             _power("day_ahead_mw", "Net position of the day-ahead auctions, as published"),
             _power("day_ahead_difference_mw", "Net position less that of the day-ahead auctions"),
             Column("borders", "int", "", "Borders of the zone on that settlement day"),

@@ -29,6 +29,7 @@ from domain.zones import (
     ends_of,
     find_border,
     find_zones,
+    imbalance_areas_of,
     published,
 )
 from sources.dataset import Answer, Asker, Dataset, Provider
@@ -99,6 +100,11 @@ def control_areas_asked(settings: Mapping[str, Any]) -> tuple[str, ...]:
     return control_areas_of(settings[ZONES_SETTING])
 
 
+def imbalance_areas_asked(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """Scopes of datasets by area of one imbalance price."""
+    return imbalance_areas_of(settings[ZONES_SETTING])
+
+
 Parameters = tuple[tuple[str, str], ...]
 
 _NARROWEST = timedelta(hours=1)
@@ -112,7 +118,7 @@ _TOO_WIDE = re.compile(
 
 @dataclass(frozen=True)
 class Item:
-    """How one data item is asked for: its codes, and which parameters hold the zone.
+    """How one data item is asked for: its codes, and which parameters hold the zone, or both of a border.
 
     ``rows`` turns the series of a document into columns of the table; ``together`` does to the rows of
     a whole answer what no document alone can tell. Answers to all ``variants`` of the parameters make
@@ -148,8 +154,8 @@ class Item:
     def address(self, scope: str) -> dict[str, str]:
         """The parameters that say where: an area, or the border between two."""
         if ">" in scope:
-            start, end = (zone.code(self.document_type) for zone in ends_of(scope))
-            return {"out_Domain": start, "in_Domain": end}
+            codes = (zone.code(self.document_type) for zone in ends_of(scope))
+            return dict(zip(self.zone_parameters, codes, strict=True))
         return dict.fromkeys(self.zone_parameters, ZONES[scope].code(self.document_type))
 
     def published(self, scope: str) -> Publication:
@@ -182,6 +188,8 @@ class Item:
             said = str(refusal)
             if isinstance(refusal, Refused):
                 said = _reason(refusal.body) or said
+                if _NO_DATA in said:  # as the platform put it before it answered 200
+                    return
                 if not _TOO_WIDE.search(said):
                     raise Refused(
                         f"ENTSO-E refused {dataset.key} of {scope} for {window}: {said}",
@@ -305,6 +313,16 @@ def _reason(body: bytes) -> str:
         return parse(body).reason
     except (BrokenAnswer, SchemaError):
         return ""
+
+
+def in_unit(series: Iterable[Series], unit: str, told: str = "quantity_Measure_Unit.name") -> None:
+    """Raise SchemaError where a series is told to be in another unit than the table holds."""
+    for one in series:
+        if one.fields.get(told, unit) != unit:
+            raise SchemaError(
+                f"a {told.partition('_')[0]} in {one.fields[told][:20]} came where the platform sent "
+                f"{unit} before; nothing of the document was stored."
+            )
 
 
 def slots(

@@ -12,7 +12,6 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from domain.errors import SchemaError
 from domain.ledger import Events, Span
 from domain.tables import Column, Table
 from sources.dataset import Dataset
@@ -23,6 +22,8 @@ from sources.entsoe import (
     Item,
     Parameters,
     control_areas_asked,
+    imbalance_areas_asked,
+    in_unit,
     slots,
 )
 from sources.entsoe_xml import Document, Series
@@ -105,17 +106,6 @@ def _rows(document: Document, scope: str, told: Told, *values: str, **more: Any)
     return found | columns | {"zone": [scope] * len(owner)}
 
 
-def _in_unit(document: Document, unit: str) -> None:
-    """Refuse quantities of another unit than the table holds."""
-    for series in document.series:
-        sent = series.fields.get("quantity_Measure_Unit.name", unit)
-        if sent != unit:
-            raise SchemaError(
-                f"quantities in {sent[:20]} came where the platform sent {unit} before; nothing of "
-                "the document was stored."
-            )
-
-
 def imbalance_price_rows(document: Document, scope: str) -> dict[str, Any]:
     """Imbalance prices; where surplus and deficit have prices of their own the category says which."""
     rows = _rows(
@@ -133,19 +123,19 @@ def imbalance_price_rows(document: Document, scope: str) -> dict[str, Any]:
 
 def imbalance_volume_rows(document: Document, scope: str) -> dict[str, Any]:
     """Total imbalance of an area and its direction."""
-    _in_unit(document, "MWH")
+    in_unit(document.series, "MWH")
     return _rows(document, scope, {"status": _status, **_DIRECTED}, "quantity")
 
 
 def balancing_state_rows(document: Document, scope: str) -> dict[str, Any]:
     """Area control error and its direction."""
-    _in_unit(document, "MAW")
+    in_unit(document.series, "MAW")
     return _rows(document, scope, _DIRECTED, "quantity")
 
 
 def activated_energy_rows(document: Document, scope: str) -> dict[str, Any]:
     """Activated balancing energy by reserve, product and source."""
-    _in_unit(document, "MWH")
+    in_unit(document.series, "MWH")
     return _rows(document, scope, _KIND, "quantity")
 
 
@@ -162,14 +152,14 @@ def activated_price_rows(document: Document, scope: str) -> dict[str, Any]:
 
 def aggregated_bid_rows(document: Document, scope: str) -> dict[str, Any]:
     """What was offered, activated and unavailable of balancing energy, by process and product."""
-    _in_unit(document, "MAW")
+    in_unit(document.series, "MAW")
     numbers = ("quantity", "secondaryQuantity", "unavailable_Quantity.quantity")
     return _rows(document, scope, {"process": _process, **_KIND}, *numbers)
 
 
 def capacity_rows(document: Document, scope: str) -> dict[str, Any]:
     """Bought balancing capacity: quantity and price of each bid for as long as it holds."""
-    _in_unit(document, "MAW")
+    in_unit(document.series, "MAW")
     document = replace(document, series=list(_each_once(document.series)))
     told: Told = {
         "agreement": _field("type_MarketAgreement.type"),
@@ -205,7 +195,7 @@ def numbered_bids(rows: pd.DataFrame) -> pd.DataFrame:
 # --- tables ---------------------------------------------------------------------------------------
 
 _PRICES = (-100_000.0, 100_000.0)
-_AREA = Column("zone", "text", "", "Control area")
+_AREA = Column("zone", "text", "", "Control area; of imbalances, area of one imbalance price")
 _RESERVE = Column(
     "reserve", "text", "", "Kind of reserve", known=tuple(dict.fromkeys(RESERVES.values()))
 )
@@ -373,11 +363,12 @@ def _variants(name: str, *codes: str) -> tuple[Parameters, ...]:
 
 
 def _by_area(key: str, title: str, table: Table, item: Item, **more: Any) -> Dataset:
-    """A dataset that is asked for control area by control area, with the token."""
+    """A dataset that is asked for area by area, mostly control areas, with the token."""
     defaults: dict[str, Any] = {
         "widest": _A_WEEK,
         "lag": timedelta(hours=4),
         "completeness": Events(),
+        "scopes_of": control_areas_asked,
     }
     return Dataset(
         key=key,
@@ -387,7 +378,6 @@ def _by_area(key: str, title: str, table: Table, item: Item, **more: Any) -> Dat
         read=item,
         available_from=date(2015, 1, 5),
         groups=("entsoe",),
-        scopes_of=control_areas_asked,
         publication=item.published,
         needs=("ENTSOE_API_TOKEN",),
         priority=40,
@@ -399,20 +389,22 @@ def _by_area(key: str, title: str, table: Table, item: Item, **more: Any) -> Dat
 DATASETS = (
     _by_area(
         "entsoe_imbalance_prices",
-        "Imbalance prices by control area",
+        "Imbalance prices by area",
         IMBALANCE_PRICES,
         Item("A85", _CONTROL_AREA, imbalance_price_rows),
         aliases=("A85",),
+        scopes_of=imbalance_areas_asked,
         completeness=Span("resolution_s", "category"),
         rows_a_day=192,
     ),
     _by_area(
         "entsoe_imbalance_volumes",
-        "Total imbalance volumes by control area",
+        "Total imbalance volumes by area",
         IMBALANCE_VOLUMES,
         Item("A86", _CONTROL_AREA, imbalance_volume_rows, (("businessType", "A19"),)),
         # A slot has one direction or, of some areas, both: together they cover the day.
         completeness=Span("resolution_s"),
+        scopes_of=imbalance_areas_asked,
         widest=_A_MONTH,
         rows_a_day=96,
     ),

@@ -22,6 +22,7 @@ from sources.entsoe import (
     ZONES_SETTING,
     Item,
     borders_asked,
+    in_unit,
     slots,
 )
 from sources.entsoe_xml import Document, Series
@@ -30,6 +31,7 @@ from sources.entsoe_xml import Document, Series
 
 SEQUENCE = "classificationSequence_AttributeInstanceComponent.position"
 CONTRACT = "contract_MarketAgreement.type"
+PRICE_UNIT = "price_Measure_Unit.name"
 CONTRACTS = {"A01": "day_ahead", "A05": "total", "A07": "intraday"}
 # A net position goes from or to this, which is no area.
 REGION = "REGION_CODE"
@@ -37,6 +39,7 @@ REGION = "REGION_CODE"
 
 def price_rows(document: Document, scope: str) -> dict[str, Any]:
     """Prices of auctions; where a zone has several the position says which, else it is 1."""
+    in_unit(document.series, "MWH", PRICE_UNIT)
     found = slots(document.series, "price.amount", scope)
     if not found:
         return {}
@@ -60,6 +63,7 @@ def exchange_rows(document: Document, scope: str) -> dict[str, Any]:
 
 def _across(document: Document, scope: str, told: dict[str, list[str]]) -> dict[str, Any]:
     """Quantities of a border, with what is ``told`` of each series."""
+    in_unit(document.series, "MAW")
     found = slots(document.series, "quantity", scope)
     if not found:
         return {}
@@ -77,6 +81,7 @@ def net_position_rows(document: Document, scope: str) -> dict[str, Any]:
     """
     import pandas as pd
 
+    in_unit(document.series, "MAW")
     key = ["period_start", "resolution_s", "contract"]
     frames = []
     for sign, series in zip((1, -1), _by_direction(document.series), strict=True):
@@ -232,6 +237,7 @@ def _capacity(key: str, ahead: str) -> Table:
 # --- datasets -------------------------------------------------------------------------------------
 
 SAME = ("in_Domain", "out_Domain")
+FROM_TO = ("out_Domain", "in_Domain")
 _A_MONTH, _A_YEAR = timedelta(days=28), timedelta(days=364)
 _DAYS_2, _DAYS_8 = timedelta(days=2), timedelta(days=8)
 _RESTATED = (_DAYS_2, timedelta(days=4), _DAYS_8)
@@ -239,8 +245,12 @@ _RESTATED = (_DAYS_2, timedelta(days=4), _DAYS_8)
 AFTERNOON = timedelta(hours=12)
 
 
-def _contract(code: str) -> tuple[tuple[str, str], ...]:
-    return ((CONTRACT, code),)
+# Names of parameters differ in case from item to item.
+_CONTRACT_TYPE = "contract_MarketAgreement.Type"
+
+
+def _contract(code: str, name: str = _CONTRACT_TYPE) -> tuple[tuple[str, str], ...]:
+    return ((name, code),)
 
 
 def _dataset(key: str, title: str, table: Table, item: Item, **more: Any) -> Dataset:
@@ -280,7 +290,7 @@ def _transfer_capacity(ahead: str, code: str, reach: timedelta) -> Dataset:
         f"Net transfer capacity by border and direction, {ahead} ahead",
         _capacity(key, ahead),
         # Whole days may come, or weeks and years, as far as the platform has published them.
-        Item("A61", (), border_rows, (("contract_MarketAgreement.Type", code),), whole_days=True),
+        Item("A61", FROM_TO, border_rows, _contract(code), whole_days=True),
         widest=_A_YEAR,
         reach=reach,
         revisions=(_DAYS_2,),
@@ -294,7 +304,7 @@ DATASETS = (
         "entsoe_day_ahead_prices",
         "Day-ahead prices by bidding zone",
         PRICES,
-        Item("A44", SAME, price_rows, _contract("A01"), whole_days=True, page=100),
+        Item("A44", SAME, price_rows, _contract("A01", CONTRACT), whole_days=True, page=100),
         aliases=("A44",),
         completeness=Span("resolution_s", "auction_sequence"),
         groups=("core", "entsoe"),
@@ -305,7 +315,7 @@ DATASETS = (
         "entsoe_intraday_prices",
         "Prices of the intraday auctions by bidding zone",
         INTRADAY_PRICES,
-        Item("A44", SAME, price_rows, _contract("A07"), whole_days=True, page=100),
+        Item("A44", SAME, price_rows, _contract("A07", CONTRACT), whole_days=True, page=100),
         completeness=Span("resolution_s", "auction_sequence", shorter=(("3", AFTERNOON),)),
         available_from=date(2024, 6, 14),  # the first day that the coupled auctions were for
         rows_a_day=250,
@@ -331,7 +341,7 @@ DATASETS = (
         "entsoe_flows",
         "Physical flows by border and direction",
         FLOWS,
-        Item("A11", (), border_rows),
+        Item("A11", FROM_TO, border_rows),
         aliases=("A11",),
         lag=timedelta(hours=4),
         revisions=_RESTATED,
@@ -341,7 +351,7 @@ DATASETS = (
         "Scheduled commercial exchanges by border and direction, day-ahead and total",
         SCHEDULED_EXCHANGES,
         # Asked for neither contract, the platform sends both.
-        Item("A09", (), exchange_rows),
+        Item("A09", FROM_TO, exchange_rows),
         aliases=("A09",),
         completeness=Span("resolution_s", "contract"),
         lag=timedelta(hours=4),

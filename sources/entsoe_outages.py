@@ -24,6 +24,7 @@ from sources.entsoe import (
     ZONES_SETTING,
     Item,
     borders_asked,
+    in_unit,
     slots,
 )
 from sources.entsoe_xml import Document, Series
@@ -113,12 +114,7 @@ def _each_once(series: list[Series]) -> list[Series]:
 
 
 def _stretches(document: Document, series: Series, scope: str) -> Iterator[dict[str, Any]]:
-    sent = series.fields.get("quantity_Measure_Unit.name", "MAW")
-    if sent != "MAW":
-        raise SchemaError(
-            f"quantities in {sent[:20]} came where the platform sent MAW before; nothing of the "
-            "document was stored."
-        )
+    in_unit([series], "MAW")
     found = slots([series], "quantity", scope, join=True)
     if found and len(found["series"]):
         del found["series"]
@@ -260,9 +256,9 @@ _WITHDRAWN = (("DocStatus", "A13"),)
 
 
 def _outages(code: str, title: str, table: Table, rows: Any, **more: Any) -> Dataset:
-    item = Item(
-        code, ("BiddingZone_Domain",), rows, variants=((), _WITHDRAWN), page=_DOCUMENTS
-    )  # fmt: skip
+    border = table.scope == "border"
+    places = ("Out_Domain", "In_Domain") if border else ("BiddingZone_Domain",)
+    item = Item(code, places, rows, variants=((), _WITHDRAWN), page=_DOCUMENTS)
     return Dataset(
         key=table.name,
         aliases=(code,),

@@ -1,15 +1,15 @@
-"""ENTSO-E datasets of what a zone generates and uses: values, forecasts, capacities, reservoirs.
+"""ENTSO-E datasets of what a zone generates and uses: actual values and forecasts.
 
-What is published for days, weeks or years is one row a day, week or year, which begins at the
-midnight of the zone's clock (or the market's) and holds until the next; a settlement day has what
-holds on it, so such a row may begin before the day that it was asked for.
+What is published for days or weeks is one row a day or week, which begins at the midnight of the
+zone's clock (or the market's) and holds until the next; a settlement day has what holds on it, so
+such a row may begin before the day that it was asked for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from domain.errors import SchemaError
 from domain.ledger import Span
@@ -23,9 +23,13 @@ from sources.entsoe import (
     ZONES_SETTING,
     Item,
     control_areas_asked,
+    in_unit,
     slots,
 )
 from sources.entsoe_xml import Document, Series
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # --- documents into rows --------------------------------------------------------------------------
 
@@ -37,15 +41,11 @@ EXTREMES = {"A60": "minimum", "A61": "maximum"}
 # The unit of a generation document stands inside the type, that of a capacity document beside it.
 UNIT_CODE = ("MktPSRType/PowerSystemResources/mRID", "registeredResource.mRID")
 UNIT_NAME = ("MktPSRType/PowerSystemResources/name", "registeredResource.name")
-VOLTAGE = (
-    "MktPSRType/production_PowerSystemResources.highVoltageLimit",
-    "MktPSRType/voltage_PowerSystemResources.highVoltageLimit",
-)
 
 
 def load_rows(document: Document, scope: str) -> dict[str, Any]:
     """Load or its forecast: one series of quantities."""
-    return _rows(document.series, scope, {})
+    return rows_of(document.series, scope, {})
 
 
 def extreme_rows(document: Document, scope: str) -> dict[str, Any]:
@@ -60,41 +60,32 @@ def sided_rows(document: Document, scope: str) -> dict[str, Any]:
 
 def generation_rows(document: Document, scope: str) -> dict[str, Any]:
     """Generation and own consumption per type, side by side."""
-    return _beside(_by_side(document.series), scope, {"psr_type": _types})
+    return _beside(_by_side(document.series), scope, {"psr_type": types_of})
 
 
 def unit_rows(document: Document, scope: str) -> dict[str, Any]:
     """Generation and own consumption per unit, side by side."""
-    told: Told = {"psr_type": _types, "unit_eic": _unit_codes, "unit_name": _unit_names}
+    told: Told = {"psr_type": types_of, "unit_eic": unit_codes, "unit_name": unit_names}
     return _beside(_by_side(document.series), scope, told)
 
 
 def type_rows(document: Document, scope: str) -> dict[str, Any]:
     """One quantity per type: a forecast, a capacity."""
-    return _rows(document.series, scope, {"psr_type": _types})
-
-
-def unit_capacity_rows(document: Document, scope: str) -> dict[str, Any]:
-    """Capacity, type and voltage of each unit."""
-    told: Told = {
-        "psr_type": _types,
-        "unit_eic": _unit_codes,
-        "unit_name": _unit_names,
-        "voltage": _voltages,
-    }
-    return _rows(document.series, scope, told)
+    return rows_of(document.series, scope, {"psr_type": types_of})
 
 
 # What of the series becomes a column: one value a series.
 Told = Mapping[str, Callable[[Sequence[Series]], Sequence[Any]]]
 
 
-def _types(series: Sequence[Series]) -> list[str]:
+def types_of(series: Sequence[Series]) -> list[str]:
+    """The production type code of each; empty where none is told."""
     return [one.fields.get(PSR_TYPE, "") for one in series]
 
 
-def _unit_codes(series: Sequence[Series]) -> list[str]:
-    codes = [_first(one, UNIT_CODE) for one in series]
+def unit_codes(series: Sequence[Series]) -> list[str]:
+    """The EIC code of each one's unit; SchemaError where one names none."""
+    codes = [first_of(one, UNIT_CODE) for one in series]
     if not all(codes):
         raise SchemaError(
             f"a TimeSeries names no unit ({' or '.join(UNIT_CODE)}); the platform may have renamed it, "
@@ -103,18 +94,13 @@ def _unit_codes(series: Sequence[Series]) -> list[str]:
     return codes
 
 
-def _unit_names(series: Sequence[Series]) -> list[str]:
-    return [_first(one, UNIT_NAME) for one in series]
+def unit_names(series: Sequence[Series]) -> list[str]:
+    """The name of each one's unit."""
+    return [first_of(one, UNIT_NAME) for one in series]
 
 
-def _voltages(series: Sequence[Series]) -> list[float]:
-    try:
-        return [float(_first(one, VOLTAGE) or "nan") for one in series]
-    except ValueError as trouble:
-        raise SchemaError(f"highVoltageLimit: {trouble}; nothing was stored.") from None
-
-
-def _first(series: Series, paths: Iterable[str]) -> str:
+def first_of(series: Series, paths: Iterable[str]) -> str:
+    """The first of some fields that a series has; empty where it has none."""
     return next((series.fields[path] for path in paths if series.fields.get(path)), "")
 
 
@@ -146,10 +132,11 @@ def _by_extreme(series: Iterable[Series]) -> dict[str, list[Series]]:
     return found
 
 
-def _rows(series: Sequence[Series], scope: str, told: Told) -> dict[str, Any]:
-    """The slots of all series with what is told of each."""
+def rows_of(series: Sequence[Series], scope: str, told: Told, unit: str = "MAW") -> dict[str, Any]:
+    """The slots of all series with what is told of each; SchemaError for another unit."""
     import numpy as np
 
+    in_unit(series, unit)
     found = slots(series, "quantity", scope)
     if not found:
         return {}
@@ -161,12 +148,14 @@ def _rows(series: Sequence[Series], scope: str, told: Told) -> dict[str, Any]:
 def _beside(lots: dict[str, list[Series]], scope: str, told: Told) -> dict[str, Any]:
     """The quantities of two lots of series as columns of the same rows, named like the lots.
 
-    Of two values for one slot of a lot the later holds; the other is a row of its own before it.
+    Of two values for one slot of a lot the later holds; the other is a row of its own before it. Where
+    one lot has longer slots than the other, a value of it stands in each of the short ones.
     """
     import numpy as np
     import pandas as pd
 
     every = [one for series in lots.values() for one in series]
+    in_unit(every, "MAW")
     facts = pd.DataFrame({name: of(every) for name, of in told.items()}, index=range(len(every)))
     named = [name for name in told if name != "unit_name"]  # which is no part of who it is
     who = facts.groupby(named).ngroup().to_numpy() if named else np.zeros(len(every), np.int64)
@@ -187,7 +176,12 @@ def _beside(lots: dict[str, list[Series]], scope: str, told: Told) -> dict[str, 
         first += len(series)
     if not current:
         return {}
-    both = current[0] if len(current) == 1 else current[0].merge(current[1], on=key, how="outer")
+    both = current[0]
+    if len(current) == 2:
+        both = both.merge(current[1], on=key, how="outer")
+        if both.duplicated(["period_start", "who"]).any():  # hours beside quarter hours
+            fine = [_as_fine_as(*pair) for pair in (current, current[::-1])]
+            both = fine[0].merge(fine[1], on=key, how="outer")
     rows = pd.concat([*superseded, both], ignore_index=True)
     facts = facts.assign(who=who).drop_duplicates("who").set_index("who")
     places = facts.index.get_indexer(pd.Index(rows["who"]))
@@ -197,6 +191,22 @@ def _beside(lots: dict[str, list[Series]], scope: str, told: Told) -> dict[str, 
         "zone": [scope] * len(rows),
         **{name: np.full(len(rows), None) for name in others},
     }
+
+
+def _as_fine_as(frame: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+    """Slots cut in pieces as short as the slot of the other frame that begins with them."""
+    import pandas as pd
+
+    where = ["period_start", "who"]
+    shortest = other.sort_values("resolution_s").drop_duplicates(where)
+    length = frame["resolution_s"]
+    step = frame[where].merge(shortest, on=where, how="left")["resolution_s"].to_numpy()
+    pieces = (length // step).where(length % step == 0).fillna(1).clip(lower=1).astype("int64")
+    cut = frame.loc[frame.index.repeat(pieces)]
+    cut = cut.assign(resolution_s=length // pieces)
+    number = cut.groupby(level=0).cumcount()
+    later = pd.to_timedelta(number * cut["resolution_s"], unit="s").astype("timedelta64[s]")
+    return cut.assign(period_start=cut["period_start"] + later).reset_index(drop=True)
 
 
 # --- tables ---------------------------------------------------------------------------------------
@@ -214,10 +224,12 @@ UNIT_COLUMNS = (
 )
 # What stands still draws a little.
 _GENERATED = (-500.0, 100_000.0)
-_LARGEST_UNIT = 10_000.0
+LARGEST_UNIT = 10_000.0
 
 
-def _table(name: str, columns: Iterable[Column], *series: str, zone: Column = ZONE_COLUMN) -> Table:
+def zone_table(
+    name: str, columns: Iterable[Column], *series: str, zone: Column = ZONE_COLUMN
+) -> Table:
     """A table of a zone's rows; ``series`` are the columns that tell apart what begins together."""
     return Table(
         name=name,
@@ -228,38 +240,36 @@ def _table(name: str, columns: Iterable[Column], *series: str, zone: Column = ZO
     )
 
 
-def _power(name: str, description: str, source: str, **more: Any) -> Column:
+def power(name: str, description: str, source: str, **more: Any) -> Column:
     return Column(name, "float", "MW", description, source, **more)
 
 
-LOAD = _table(
+LOAD = zone_table(
     "entsoe_load",
     (
         RESOLUTION_COLUMN,
-        _power(
-            "load_mw", "Mean actual total load", "quantity", bounds=(0.0, 200_000.0), smooth=1.5
-        ),
+        power("load_mw", "Mean actual total load", "quantity", bounds=(0.0, 200_000.0), smooth=1.5),
     ),
 )
-LOAD_FORECAST_DAY = _table(
+LOAD_FORECAST_DAY = zone_table(
     "entsoe_load_forecast_day",
     (
         RESOLUTION_COLUMN,
-        _power("load_mw", "Mean load, forecast", "quantity", bounds=(0.0, 200_000.0), smooth=1.5),
+        power("load_mw", "Mean load, forecast", "quantity", bounds=(0.0, 200_000.0), smooth=1.5),
     ),
 )
 
 
 def _extremes(name: str) -> Table:
-    return _table(
+    return zone_table(
         name,
         (
             RESOLUTION_COLUMN,
-            _power(
+            power(
                 "minimum_load_mw", "Lowest load, forecast", "minimum", optional=True,
                 bounds=(0.0, 200_000.0),
             ),
-            _power(
+            power(
                 "maximum_load_mw", "Highest load, forecast", "maximum", optional=True,
                 bounds=(0.0, 200_000.0),
             ),
@@ -271,50 +281,50 @@ LOAD_FORECAST_WEEK = _extremes("entsoe_load_forecast_week")
 LOAD_FORECAST_MONTH = _extremes("entsoe_load_forecast_month")
 LOAD_FORECAST_YEAR = _extremes("entsoe_load_forecast_year")
 
-GENERATION = _table(
+GENERATION = zone_table(
     "entsoe_generation",
     (
         TYPE_COLUMN,
         RESOLUTION_COLUMN,
-        _power(
+        power(
             "generation_mw", "Mean generation", "generation", optional=True, bounds=_GENERATED,
             smooth=1.5,
         ),
-        _power(
+        power(
             "consumption_mw", "Mean own consumption, >= 0", "consumption", optional=True,
             bounds=(0.0, 100_000.0),
         ),
     ),
     "psr_type",
 )  # fmt: skip
-GENERATION_PER_UNIT = _table(
+GENERATION_PER_UNIT = zone_table(
     "entsoe_generation_per_unit",
     (
         *UNIT_COLUMNS,
         TYPE_COLUMN,
         RESOLUTION_COLUMN,
-        _power(
+        power(
             "generation_mw", "Mean generation", "generation", optional=True,
-            bounds=(-500.0, _LARGEST_UNIT),
+            bounds=(-500.0, LARGEST_UNIT),
         ),
-        _power(
+        power(
             "consumption_mw", "Mean own consumption, >= 0", "consumption", optional=True,
-            bounds=(0.0, _LARGEST_UNIT),
+            bounds=(0.0, LARGEST_UNIT),
         ),
     ),
     "unit_eic",
     "psr_type",
     zone=Column("zone", "text", "", "Control area"),
 )  # fmt: skip
-GENERATION_FORECAST = _table(
+GENERATION_FORECAST = zone_table(
     "entsoe_generation_forecast",
     (
         RESOLUTION_COLUMN,
-        _power(
+        power(
             "generation_mw", "Mean generation, forecast", "generation", optional=True,
             bounds=_GENERATED,
         ),
-        _power(
+        power(
             "consumption_mw", "Mean own consumption, forecast, >= 0", "consumption", optional=True,
             bounds=(0.0, 100_000.0),
         ),
@@ -323,60 +333,25 @@ GENERATION_FORECAST = _table(
 
 
 def _wind_solar(name: str) -> Table:
-    return _table(
+    return zone_table(
         name,
         (
             TYPE_COLUMN,
             RESOLUTION_COLUMN,
-            _power("generation_mw", "Mean generation, forecast", "quantity", bounds=_GENERATED),
+            power("generation_mw", "Mean generation, forecast", "quantity", bounds=_GENERATED),
         ),
         "psr_type",
     )
 
 
-INSTALLED_CAPACITY = _table(
-    "entsoe_installed_capacity",
-    (
-        TYPE_COLUMN,
-        RESOLUTION_COLUMN,
-        _power("capacity_mw", "Installed net capacity", "quantity", bounds=(0.0, 500_000.0)),
-    ),
-    "psr_type",
-)
-INSTALLED_CAPACITY_PER_UNIT = _table(
-    "entsoe_installed_capacity_per_unit",
-    (
-        *UNIT_COLUMNS,
-        TYPE_COLUMN,
-        RESOLUTION_COLUMN,
-        _power("capacity_mw", "Installed net capacity", "quantity", bounds=(0.0, _LARGEST_UNIT)),
-        Column(
-            "voltage_kv", "float", "kV", "Voltage at which it is connected", "voltage",
-            optional=True, bounds=(0.0, 1_500.0),
-        ),
-    ),
-    "unit_eic",
-    "psr_type",
-)  # fmt: skip
-RESERVOIRS = _table(
-    "entsoe_reservoirs",
-    (
-        RESOLUTION_COLUMN,
-        Column(
-            "stored_mwh", "float", "MWh", "Energy in reservoirs, mean of the week", "quantity",
-            bounds=(0.0, 200_000_000.0),
-        ),
-    ),
-)  # fmt: skip
-
 # --- datasets -------------------------------------------------------------------------------------
 
 OUT, IN = ("outBiddingZone_Domain",), ("in_Domain",)
 _DAYS_2, _DAYS_4, _DAYS_8 = (timedelta(days=n) for n in (2, 4, 8))
-# Windows within the month, or the year, that the platform allows, and no longer than a row of theirs
-# holds, an hour of summer time included.
-_A_MONTH, _A_YEAR = timedelta(days=28), timedelta(days=365)
-_DAILY, _WEEKLY, _YEARLY = (timedelta(days=n, hours=1) for n in (1, 7, 366))
+# Windows within the month that the platform allows, and how long a row may hold, an hour of summer
+# time included.
+_A_MONTH = timedelta(days=28)
+_DAILY, WEEKLY = (timedelta(days=n, hours=1) for n in (1, 7))
 _CORE, _ALL = ("core", "entsoe"), ("entsoe",)
 WIND_SOLAR_GROUP = "entsoe_wind_solar_forecast"
 
@@ -391,11 +366,11 @@ _USUAL: dict[str, Any] = {
 }
 
 
-def _process(code: str) -> tuple[tuple[str, str], ...]:
+def process(code: str) -> tuple[tuple[str, str], ...]:
     return (("processType", code),)
 
 
-def _by_zone(key: str, title: str, table: Table, item: Item, **more: Any) -> Dataset:
+def by_zone(key: str, title: str, table: Table, item: Item, **more: Any) -> Dataset:
     """A dataset that is asked for zone by zone, with the token."""
     return Dataset(
         key=key,
@@ -412,11 +387,11 @@ def _by_zone(key: str, title: str, table: Table, item: Item, **more: Any) -> Dat
 
 def _wind_solar_forecast(key: str, called: str, code: str) -> Dataset:
     # Three datasets: many zones publish no intraday forecast, which is no hole in the other two.
-    return _by_zone(
+    return by_zone(
         key,
         f"Forecast of wind and solar generation by bidding zone and type, {called}",
         _wind_solar(key),
-        Item("A69", IN, type_rows, _process(code)),
+        Item("A69", IN, type_rows, process(code)),
         completeness=Span("resolution_s", "psr_type"),
         groups=(*_ALL, WIND_SOLAR_GROUP),
         rows_a_day=288,
@@ -424,20 +399,20 @@ def _wind_solar_forecast(key: str, called: str, code: str) -> Dataset:
 
 
 DATASETS = (
-    _by_zone(
+    by_zone(
         "entsoe_load",
         "Actual total load by bidding zone",
         LOAD,
-        Item("A65", OUT, load_rows, _process("A16")),
+        Item("A65", OUT, load_rows, process("A16")),
         lag=timedelta(hours=4),
         revisions=(_DAYS_2, _DAYS_4, _DAYS_8),
         groups=_CORE,
     ),
-    _by_zone(
+    by_zone(
         "entsoe_generation",
         "Actual generation and own consumption by bidding zone and type",
         GENERATION,
-        Item("A75", IN, generation_rows, _process("A16")),
+        Item("A75", IN, generation_rows, process("A16")),
         aliases=("A75",),
         rows_a_day=1500,
         completeness=Span("resolution_s", "psr_type"),
@@ -445,11 +420,11 @@ DATASETS = (
         revisions=(_DAYS_2, _DAYS_4, _DAYS_8),
         groups=_CORE,
     ),
-    _by_zone(
+    by_zone(
         "entsoe_generation_per_unit",
         "Actual generation and own consumption by generation unit",
         GENERATION_PER_UNIT,
-        Item("A73", IN, unit_rows, _process("A16")),
+        Item("A73", IN, unit_rows, process("A16")),
         aliases=("A73",),
         completeness=Span("resolution_s", "unit_eic"),
         scopes_setting="",
@@ -459,75 +434,43 @@ DATASETS = (
         revisions=(_DAYS_8,),
         rows_a_day=10_000,
     ),
-    _by_zone(
+    by_zone(
         "entsoe_load_forecast_day",
         "Day-ahead forecast of the total load by bidding zone",
         LOAD_FORECAST_DAY,
-        Item("A65", OUT, load_rows, _process("A01")),
+        Item("A65", OUT, load_rows, process("A01")),
     ),
-    _by_zone(
+    by_zone(
         "entsoe_load_forecast_week",
         "Week-ahead forecast of each day's lowest and highest load by bidding zone",
         LOAD_FORECAST_WEEK,
-        Item("A65", OUT, extreme_rows, _process("A31")),
+        Item("A65", OUT, extreme_rows, process("A31")),
         reach=_DAILY,
         rows_a_day=2,
     ),
-    _by_zone(
+    by_zone(
         "entsoe_load_forecast_month",
         "Month-ahead forecast of each week's lowest and highest load by bidding zone",
         LOAD_FORECAST_MONTH,
-        Item("A65", OUT, extreme_rows, _process("A32")),
-        reach=_WEEKLY,
+        Item("A65", OUT, extreme_rows, process("A32")),
+        reach=WEEKLY,
         rows_a_day=1,
     ),
-    _by_zone(
+    by_zone(
         "entsoe_load_forecast_year",
         "Year-ahead forecast of each week's lowest and highest load by bidding zone",
         LOAD_FORECAST_YEAR,
-        Item("A65", OUT, extreme_rows, _process("A33")),
-        reach=_WEEKLY,
+        Item("A65", OUT, extreme_rows, process("A33")),
+        reach=WEEKLY,
         rows_a_day=1,
     ),
-    _by_zone(
+    by_zone(
         "entsoe_generation_forecast",
         "Day-ahead forecast of generation and own consumption by bidding zone",
         GENERATION_FORECAST,
-        Item("A71", IN, sided_rows, _process("A01")),
+        Item("A71", IN, sided_rows, process("A01")),
     ),
     _wind_solar_forecast(f"{WIND_SOLAR_GROUP}_day", "day-ahead", "A01"),
     _wind_solar_forecast(f"{WIND_SOLAR_GROUP}_intraday", "intraday", "A40"),
     _wind_solar_forecast(f"{WIND_SOLAR_GROUP}_current", "the current one", "A18"),
-    _by_zone(
-        "entsoe_installed_capacity",
-        "Installed capacity of each year by bidding zone and type",
-        INSTALLED_CAPACITY,
-        Item("A68", IN, type_rows, _process("A33")),
-        aliases=("A68",),
-        completeness=Span("resolution_s", "psr_type"),
-        widest=_A_YEAR,
-        reach=_YEARLY,
-        rows_a_day=20,
-    ),
-    _by_zone(
-        "entsoe_installed_capacity_per_unit",
-        "Installed capacity of each year by production unit",
-        INSTALLED_CAPACITY_PER_UNIT,
-        Item("A71", IN, unit_capacity_rows, _process("A33")),
-        completeness=Span("resolution_s", "unit_eic"),
-        widest=_A_YEAR,
-        reach=_YEARLY,
-        rows_a_day=500,
-    ),
-    _by_zone(
-        "entsoe_reservoirs",
-        "Energy in water reservoirs and hydro storage by bidding zone and week",
-        RESERVOIRS,
-        Item("A72", IN, load_rows, _process("A16")),
-        aliases=("A72",),
-        widest=_A_YEAR,
-        reach=_WEEKLY,
-        lag=timedelta(days=10),  # a Monday waits for the third working day after its week
-        rows_a_day=1,
-    ),
 )

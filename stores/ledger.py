@@ -123,13 +123,20 @@ class Ledger(ABC):
         return found
 
     def entries(
-        self, key: str, first: date | None = None, last: date | None = None
+        self,
+        key: str,
+        first: date | None = None,
+        last: date | None = None,
+        scope: str | None = None,
     ) -> dict[tuple[str, date], Entry]:
-        """Ledger entries of a key by scope and day, in order."""
+        """Ledger entries of a key (of one scope) by scope and day, in order."""
         found = self.execute(
             f"SELECT {', '.join(_LEDGER_COLUMNS)} FROM ledger WHERE key = ? AND day >= ? AND day <= ? "
-            "ORDER BY scope, day",
-            (key, (first or date.min).isoformat(), (last or date.max).isoformat()),
+            f"{'' if scope is None else 'AND scope = ? '}ORDER BY scope, day",
+            (
+                *(key, (first or date.min).isoformat(), (last or date.max).isoformat()),
+                *([] if scope is None else [scope]),
+            ),
         )
         entries = map(_entry, found)
         return {(entry.scope, entry.day): entry for entry in entries}

@@ -389,7 +389,7 @@ class SqlStore(Looking, Ledger):
 
         Rows count where ``value``, if given, is not empty.
         """
-        if not self.columns_of(table.name):
+        if not self._is_there(table):
             return {}
         parts, parameters = conditions(table, window, {table.scope: scope} if scope else None)
         found = self.execute(
@@ -404,9 +404,12 @@ class SqlStore(Looking, Ledger):
             str(name): Tally(int(rows), float(seconds)) for name, rows, seconds in found if rows
         }
 
+    def _is_there(self, table: Table) -> bool:
+        return table.name in self._ready or bool(self.columns_of(table.name))
+
     def mean(self, table: Table, column: str, window: Window, scope: str = "") -> float | None:
         """The mean of a column over the window (of one scope); None without values."""
-        if not self.columns_of(table.name):
+        if not self._is_there(table):
             return None
         parts, parameters = conditions(table, window, {table.scope: scope} if scope else None)
         ((mean,),) = self.execute(

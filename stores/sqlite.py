@@ -177,7 +177,9 @@ class SqliteStore(SqlStore):
             raise self._translated(trouble) from trouble
 
     def _translated(self, trouble: Exception) -> StoreError:
-        name, said = self.path.name, str(trouble)
+        name = self.path.name
+        # Of an OSError without the path, in which any word may stand.
+        said = str(getattr(trouble, "strerror", None) or trouble)
         if "locked" in said or "busy" in said:
             return StoreBusy(
                 f"{name} stayed locked by another program; close what holds it open and run again."

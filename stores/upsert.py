@@ -76,7 +76,7 @@ class Upsert:
         timeless = not self._table.time  # a list as it stands: what it lacks is gone
         # A key, or a whole, without the time may stand anywhere.
         by_time = self._table.time in (self._table.whole or self._table.key)
-        if by_time and not self._touches_stored(frame[self._table.time], replace):
+        if by_time and not self._touches_stored(frame, replace):
             self._db.load_frame(self._name, self._table, frame, self._now)
             return frame[self._table.time]
         self._stage(frame)
@@ -96,17 +96,24 @@ class Upsert:
         self._stage(older)
         self._keep_unknown("TRUE")
 
-    def _touches_stored(self, times: pd.Series, replace: Window | None) -> bool:
+    def _touches_stored(self, frame: pd.DataFrame, replace: Window | None) -> bool:
         """Whether the table holds any row in the span of the incoming ones; mostly it does not."""
+        times = frame[self._table.time]
         spans = [(times.min(), times.max())] if len(times) else []
         spans += [(replace.start, replace.end)] if replace else []
         if not spans:
             return False
         low, high = min(s[0] for s in spans), max(s[1] for s in spans)
-        time = self._time
+        where, parameters = [f"{self._time} >= ?", f"{self._time} <= ?"], [low, high]
+        scope = self._table.scope
+        if not replace and scope in (self._table.whole or self._table.key):
+            owners = frame[scope].unique()
+            if len(owners) == 1:  # another zone's rows of the same time are not met
+                where.append(f"{quoted(scope)} = ?")
+                parameters.append(owners[0])
         found = self._db.execute(
-            f"SELECT 1 FROM {self._name} WHERE {time} >= ? AND {time} <= ? LIMIT 1",
-            (as_stored(low), as_stored(high)),
+            f"SELECT 1 FROM {self._name} WHERE {' AND '.join(where)} LIMIT 1",
+            [as_stored(value) for value in parameters],
         )
         return bool(found)
 

@@ -68,8 +68,10 @@ def _direction_curves(business: str, unit: str) -> list[Curve]:
 
 
 def one_way(values: Floats) -> Mask:
-    """Return which of two opposite curves has anything; at exactly nothing it is neither."""
-    return np.asarray(values > 0.0)
+    """Return which of two opposite curves tells a slot; exactly nothing is told by the first."""
+    told = np.asarray(values > 0.0)
+    told[0] |= ~told.any(axis=0)
+    return told
 
 
 def _state(seed: int, zone: str, starts: Instants, step_s: int) -> Floats:

@@ -17,7 +17,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from pathlib import Path
 
 import pytest
@@ -26,6 +26,10 @@ import fetch_data
 import job
 from deploy import tasks
 from domain.errors import GridledgerError, UsageError
+from domain.ledger import Entry, State
+from domain.settlement import day_window, days_window
+from fetch_data import Fetched, find_datasets
+from job import Report
 from sandbox import Fault, Sandbox
 from tests.integration.conftest import (
     FREQUENCY_PATH,
@@ -92,7 +96,29 @@ def test_a_confirmed_hole_is_a_warning(settings: Cli, capsys: pytest.CaptureFixt
         db.execute("UPDATE ledger SET state = 'confirmed_partial', coverage = 0.5")
     capsys.readouterr()
     tasks.fetch("frequency", DAY, DAY)
-    assert f"! frequency {DAY}: confirmed_partial, 50.0% covered" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"! frequency, days of {DAY}: 1 confirmed_partial, 50.0% covered" in said
+
+
+def test_confirmed_holes_of_a_dataset_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    (dataset,) = find_datasets(["entsoe_flows"])
+    days = [date(2024, 10, 26), date(2024, 10, 27)]
+    parts = []
+    for scope, coverage in (("FR>ES", 0.0), ("ES>FR", 0.0), ("ES>PT", 0.5), ("PT>ES", 1.0)):
+        state = {
+            0.0: State.CONFIRMED_EMPTY, 0.5: State.CONFIRMED_PARTIAL, 1.0: State.COMPLETE,
+        }[coverage]  # fmt: skip
+        now = instant("2024-10-29T12:00:00Z")
+        entries = {
+            day: Entry(dataset.key, scope, day, day_window(day), state, 0, 0, coverage, 1, now, now)
+            for day in days
+        }
+        parts.append(Fetched(dataset, scope, days_window(*days), entries))
+    tasks._warn_of_confirmed(Report(fetched=parts))
+    assert capsys.readouterr().out.splitlines() == [
+        "! entsoe_flows, days of 2024-10-26 to 2024-10-27: 4 confirmed_empty, 2 confirmed_partial "
+        "of 3 areas or borders, 16.7% covered"
+    ]
 
 
 def test_catching_up_fills_what_a_task_left(

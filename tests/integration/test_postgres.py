@@ -89,13 +89,13 @@ def test_run_backfill_repair_and_coverage_are_equal(world: World, other: Postgre
             with each.store() as store:
                 work(job.Job("backfill", store, each.settings(), instant("2024-11-25T09:00:00Z")))
         each.run(now="2024-11-27T09:00:00Z", CATCH_UP_DAYS="3")
+        moment = instant("2024-11-27T10:00:00Z")
         with each.store() as store:
             found = [
-                holes.as_csv(
-                    holes.days_of(dataset, "", store, None, None, instant("2024-11-27T10:00:00Z"))
-                )
+                holes.as_csv(holes.days_of(dataset, scope, store, None, None, moment))
                 for dataset in find_datasets(["core"])
                 if not dataset.lacking(each.settings())
+                for scope in dataset.scopes(each.settings())
             ]
         calendars.append("".join(found))
     assert_equal(world, other)

@@ -212,10 +212,10 @@ def test_read_only_file_refuses_rows_and_keeps_its_own(public: Path) -> None:
 
 
 def test_folder_that_cannot_be(tmp_path: Path) -> None:
-    """Where a folder should be stands a file."""
-    (tmp_path / "file").write_text("here", encoding="utf-8")
+    """Where a folder should be stands a file; its name must not be taken for what went wrong."""
+    (tmp_path / "full and locked").write_text("here", encoding="utf-8")
     with pytest.raises(StoreError, match=r"grid\.db cannot be opened"):
-        storage.open_store(f"sqlite:///{tmp_path / 'file' / 'grid.db'}")
+        storage.open_store(f"sqlite:///{tmp_path / 'full and locked' / 'grid.db'}")
 
 
 def test_folder_instead_of_a_file(path: Path) -> None:

@@ -69,7 +69,8 @@ OUTAGES = Table(
     revision="revision",
     whole=("message",),
 )
-TABLES = {table.name: table for table in (METERED, PLAIN, OUTAGES)}
+BY_UNIT = replace(METERED, name="by_unit", scope="unit_id")
+TABLES = {table.name: table for table in (METERED, PLAIN, OUTAGES, BY_UNIT)}
 
 
 def metered(*rows: tuple[str, str, float, str], remark: str | None = None) -> Any:
@@ -346,6 +347,18 @@ def test_newer_version_takes_the_place_and_the_old_goes_to_history(place: Place)
     assert row["superseded_at"] == "2024-10-07T06:00:00Z"
     (row,) = place.rows("metered", without=())
     assert row["retrieved_at"] == "2024-10-07T06:00:00Z"
+
+
+def test_rows_of_one_scope_meet_its_own_and_no_others(place: Place) -> None:
+    old, new = ("10:00", "A", 1.0, "08:00"), ("10:00", "A", 2.0, "09:00")
+    other = ("10:00", "B", 5.0, "08:00")
+    with place.open() as store:
+        assert write(store, BY_UNIT, metered(old)) == 1
+        assert write(store, BY_UNIT, metered(other)) == 1
+        assert write(store, BY_UNIT, metered(new)) == 1
+        assert write(store, BY_UNIT, metered(new, other)) == 0
+    assert values(place, "by_unit") == [new, other]
+    assert values(place, "by_unit_history") == [old]
 
 
 def test_older_version_goes_to_history_itself_and_once(place: Place) -> None:
@@ -687,6 +700,8 @@ def test_ledger_comes_back_as_it_was_written_and_in_order(place: Place) -> None:
         found = store.entries("metered")
         assert list(found) == [("B", written[1].day), ("a", written[2].day), ("a", written[0].day)]
         assert set(found.values()) == set(written)
+        assert list(store.entries("metered", scope="B").values()) == [written[1]]
+        assert store.entries("metered", scope="") == {}
         assert store.known_days("metered") == (date(2024, 10, 5), date(2024, 10, 6))
         assert store.known_days("metered", "B") == (date(2024, 10, 5), date(2024, 10, 5))
         assert store.known_days("plain") is None

@@ -149,6 +149,29 @@ class Balance(unittest.TestCase):
         self.assertTrue(pd.isna(portugal["day_ahead_mw"]))
         self.assertEqual(set(found["zone"]), {"ES", "FR", "PT"})  # no flows of DE_LU
 
+    def test_great_britain_publishes_no_schedules_and_hides_no_others(self) -> None:
+        def schedule(*silent: Row) -> list[Row]:
+            return [
+                *((f"BE>{other}", 0, HOUR, 100.0) for other in ("FR", "NL", "DE_LU")),
+                *((f"{other}>BE", 0, HOUR, 0.0) for other in ("FR", "NL", "DE_LU")),
+                *silent,
+            ]
+
+        flows = [
+            (border, 0, HOUR, value)
+            for other, out in (("GB", 500.0), ("FR", 110.0), ("NL", 90.0), ("DE_LU", 130.0))
+            for border, value in ((f"BE>{other}", out), (f"{other}>BE", 0.0))
+        ]
+        belgium = at(balance(self.WINDOW, flows, schedule()), "BE")
+        self.assertEqual(belgium["net_position_mw"], 830)
+        self.assertEqual((belgium["scheduled_mw"], belgium["scheduled_difference_mw"]), (300, 30))
+        known = schedule(("BE>GB", 0, HOUR, 480), ("GB>BE", 0, HOUR, 0))
+        belgium = at(balance(self.WINDOW, flows, known), "BE")
+        self.assertEqual((belgium["scheduled_mw"], belgium["scheduled_difference_mw"]), (780, 50))
+        # While it published, a missing schedule of its was a hole.
+        before = balance(day_window(date(2021, 6, 1)), flows, schedule())
+        self.assertTrue(pd.isna(at(before, "BE")["scheduled_mw"]))
+
     def test_only_the_total_schedule_counts(self) -> None:
         both: list[Row] = [("PT>ES", 0, HOUR, 10), ("ES>PT", 0, HOUR, 250)]
         found = balance(self.WINDOW, SPAIN_KNOWN, both, contract="day_ahead")

@@ -91,6 +91,16 @@ class Prices(unittest.TestCase):
         long_day = {"1": Tally(100, 90_000), "3": Tally(48, 43_200)}
         self.assertEqual(completeness.coverage(day_window(date(2024, 10, 27)), long_day), 1.0)
 
+    def test_a_price_or_flow_in_another_unit_is_refused(self) -> None:
+        odd = {"price_Measure_Unit.name": "KWH", "quantity_Measure_Unit.name": "MWH"}
+        for key, scope, value in (
+            ("entsoe_day_ahead_prices", "BE", "price.amount"),
+            ("entsoe_flows", "BE>NL", "quantity"),
+            ("entsoe_net_positions", "BE", "quantity"),
+        ):
+            with self.subTest(key=key), self.assertRaisesRegex(SchemaError, "came where the"):
+                rows(key, scope, series(odd | OUT | DAILY, {1: 5}, value))
+
 
 class NetPositions(unittest.TestCase):
     def net(self, *parts: str) -> list[tuple[str, datetime, float]]:
@@ -191,6 +201,18 @@ class Questions(unittest.TestCase):
             self.assertEqual(
                 item.address("BE>NL"), {"out_Domain": BELGIUM, "in_Domain": NETHERLANDS}
             )
+
+    def test_names_are_written_as_the_platform_writes_them(self) -> None:
+        # By its own collection of requests; they differ from item to item.
+        for key, name in (
+            ("entsoe_day_ahead_prices", "contract_MarketAgreement.type"),
+            ("entsoe_net_positions", "contract_MarketAgreement.Type"),
+            ("entsoe_transfer_capacity_week", "contract_MarketAgreement.Type"),
+        ):
+            item = BY_KEY[key].read
+            assert isinstance(item, Item)
+            named = {given for variant in item.variants for given, _ in (*item.extra, *variant)}
+            self.assertIn(name, named)
 
     def test_a_zone_is_on_both_sides_of_its_prices(self) -> None:
         item = BY_KEY["entsoe_day_ahead_prices"].read

@@ -184,7 +184,7 @@ class Asking(unittest.TestCase):
     def test_borders_and_zones_are_named_as_the_platform_wants_it(self) -> None:
         for key, scope, told in (
             ("A77", "NL", {"BiddingZone_Domain": "10YNL----------L"}),
-            ("A78", "FR>BE", {"out_Domain": "10YFR-RTE------C", "in_Domain": "10YBE----------2"}),
+            ("A78", "FR>BE", {"Out_Domain": "10YFR-RTE------C", "In_Domain": "10YBE----------2"}),
         ):
             (dataset,) = find_datasets([key])
             platform = Platform(lambda _: acknowledgement())

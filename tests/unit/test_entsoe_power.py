@@ -8,14 +8,15 @@ from typing import Any
 
 import fetch_data
 import storage
-from domain.errors import SchemaError, UsageError
+from domain.errors import Refused, SchemaError, UsageError
 from domain.ledger import Entry, State
-from domain.settlement import day_window
+from domain.settlement import day_window, days_window
 from domain.tables import Conformed, conform
 from domain.windows import Window
+from sources import entsoe_capacities, entsoe_power
 from sources.dataset import Dataset
 from sources.entsoe import Item, documents
-from sources.entsoe_power import DATASETS, WIND_SOLAR_GROUP
+from sources.entsoe_power import WIND_SOLAR_GROUP
 from tests.unit.entsoe_documents import (
     Params,
     Platform,
@@ -26,6 +27,7 @@ from tests.unit.entsoe_documents import (
     series,
 )
 
+DATASETS = (*entsoe_power.DATASETS, *entsoe_capacities.DATASETS)
 BY_KEY = {dataset.key: dataset for dataset in DATASETS}
 A_DAY, A_WEEK = 86_400, 7 * 86_400
 IN = {"inBiddingZone_Domain__mRID": "X"}
@@ -175,6 +177,25 @@ class Generation(unittest.TestCase):
         self.assertEqual(found.frame["generation_mw"].tolist(), [50, 61])
         self.assertEqual((found.conflicts, found.older["generation_mw"].tolist()), (1, [60]))
 
+    def test_hours_beside_quarter_hours_lose_neither(self) -> None:
+        quarters = ("2024-06-30T22:00Z", "2024-07-01T00:00Z", "PT15M")
+        hours = ("2024-06-30T22:00Z", "2024-07-01T01:00Z", "PT60M")
+        told = [
+            series(period(*quarters, quantities(1, 2, 3, 4, 5, None)), **IN, **typed("B10")),
+            series(period(*hours, quantities(70, 80, 90)), **OUT, **typed("B10")),
+            series(period(*hours, quantities(7, 8, 9)), **IN, **typed("B04")),
+        ]
+        for order in (told, told[::-1]):
+            found = read("entsoe_generation", "FR", *order)
+            self.assertEqual((found.conflicts, len(found.older)), (0, 0))
+            of = found.frame.set_index("psr_type").loc
+            self.assertEqual(of["B04"]["resolution_s"].tolist(), [3600] * 3)
+            pumped = of["B10"]
+            self.assertEqual(pumped["resolution_s"].tolist(), [900] * 8 + [3600])
+            self.assertEqual(pumped["consumption_mw"].tolist(), [70] * 4 + [80] * 4 + [90])
+            self.assertEqual(pumped["generation_mw"][:8].tolist(), [1, 2, 3, 4, 5, 5, 5, 5])
+            self.assertEqual(pumped["period_start"].iloc[7], at("2024-06-30T23:45"))
+
     def test_a_series_of_neither_side_is_refused(self) -> None:
         for sides in ({}, IN | OUT):
             with self.assertRaisesRegex(SchemaError, "inBiddingZone_Domain.mRID"):
@@ -204,6 +225,77 @@ class Generation(unittest.TestCase):
         with self.assertRaisesRegex(SchemaError, "names no unit"):
             one = series(period(*self.SPAN, quantities(1, 2)), **IN, **typed("B14"))
             read("entsoe_generation_per_unit", "FR", one)
+
+
+class Units(unittest.TestCase):
+    """The platform gives units by control area, for a day of 24 hours at most."""
+
+    UNITS = BY_KEY["entsoe_generation_per_unit"]
+    LONG_DAY = date(2024, 10, 27)
+
+    def test_they_are_asked_for_by_control_area(self) -> None:
+        zones = {"ENTSOE_ZONES": ("DE_LU", "NO_1", "NO_2", "FR")}
+        german = ("DE_50HZ", "DE_AMPRION", "DE_TENNET", "DE_TRANSNET")
+        self.assertEqual(self.UNITS.scopes(zones), (*german, "NO", "FR"))
+        assert isinstance(self.UNITS.read, Item)
+        self.assertEqual(self.UNITS.read.address("NO"), {"in_Domain": "10YNO-0--------C"})
+
+    def test_no_window_is_longer_than_a_settlement_day(self) -> None:
+        for first in (date(2024, 3, 29), date(2024, 10, 25)):
+            days = [first + timedelta(days=n) for n in range(5)]
+            span = days_window(days[0], days[-1])
+            now = at("2025-01-01T00:00")
+            planned = fetch_data.plan(
+                self.UNITS, "FR", span, {}, now, by_name=False, again=False
+            )  # fmt: skip
+            self.assertEqual(planned, [day_window(day) for day in days])
+
+    def test_the_long_day_comes_in_two_halves(self) -> None:
+        window = day_window(self.LONG_DAY)
+
+        def platform(params: Params) -> bytes:
+            start, end = (
+                datetime.strptime(params[name], "%Y%m%d%H%M").replace(tzinfo=UTC)
+                for name in ("periodStart", "periodEnd")
+            )
+            if end - start > timedelta(days=1):
+                text = (
+                    "Provided time interval is larger than maximum allowed period 'P1D' for "
+                    "'ACTUAL_GENERATION_OUTPUT_PER_UNIT_R3:XML' export."
+                )
+                raise Refused("HTTP 400", 400, acknowledgement(text))
+            span = (f"{start:%Y-%m-%dT%H:%MZ}", f"{end:%Y-%m-%dT%H:%MZ}", "PT60M")
+            return answer(series(period(*span, quantities(900)), **IN, **unit("B14", "U", "Unit")))
+
+        asked = Platform(platform)
+        assert isinstance(self.UNITS.read, Item)
+        found = self.UNITS.read(self.UNITS, "FR", window, asked).rows
+        starts = found.frame["period_start"].tolist()
+        self.assertEqual(starts, [window.start + timedelta(hours=n) for n in range(25)])
+        self.assertEqual(len(asked.asked), 3)
+        self.assertFalse(found.conflicts)
+
+
+class Refusals(unittest.TestCase):
+    def test_quantities_in_another_unit_are_refused(self) -> None:
+        span = ("2024-06-30T22:00Z", "2024-07-01T00:00Z", "PT60M")
+        for key, unit_told, said in (
+            ("entsoe_load", "MWH", "a quantity in MWH came where the platform sent MAW before"),
+            ("entsoe_generation", "KWT", "a quantity in KWT"),
+            ("entsoe_reservoirs", "MAW", "a quantity in MAW came where the platform sent MWH"),
+        ):
+            told = {"quantity_Measure_Unit__name": unit_told}
+            with self.subTest(key=key), self.assertRaisesRegex(SchemaError, said):
+                read(key, "FR", series(period(*span, quantities(1, 2)), **IN, **told))
+
+    def test_no_data_is_none_however_it_is_said(self) -> None:
+        def platform(_: Params) -> bytes:
+            raise Refused("HTTP 400", 400, acknowledgement())
+
+        load = BY_KEY["entsoe_load"]
+        assert isinstance(load.read, Item)
+        came = load.read(load, "FR", day_window(date(2024, 6, 1)), Platform(platform))
+        self.assertEqual(len(came.rows.frame), 0)
 
 
 class Capacities(unittest.TestCase):

@@ -13,6 +13,7 @@ from domain.zones import (
     ends_of,
     find_border,
     find_zones,
+    imbalance_areas_of,
     published,
 )
 
@@ -117,6 +118,12 @@ class Words(unittest.TestCase):
             ("DE_50HZ", "DE_AMPRION", "DE_TENNET", "DE_TRANSNET", "FR", "NO"),
         )
 
+    def test_an_imbalance_has_one_price_in_a_bidding_zone_or_an_italian_macrozone(self) -> None:
+        self.assertEqual(
+            imbalance_areas_of(["DE_LU", "SE_3", "IT_NORD", "IT_SICI", "IT_CSUD", "DE"]),
+            ("DE_LU", "SE_3", "IT_MACRO_NORTH", "IT_MACRO_SOUTH"),
+        )
+
     def test_an_area_answers_under_its_own_code_or_anothers(self) -> None:
         ukraine = ZONES["UA"]
         self.assertEqual(ukraine.code("A65"), "10Y1001C--00003F")
@@ -143,6 +150,14 @@ class Published(unittest.TestCase):
         self.assertNotIn(date(2018, 9, 30), begun)
         self.assertIn(date(2018, 10, 1), begun)
         self.assertEqual(begun.why, "")
+
+    def test_a_control_area_was_there_before_it_was_a_bidding_zone(self) -> None:
+        before = date(2018, 9, 30)
+        for document_type, told in (("A65", True), ("A75", True), ("A44", False), ("A25", False)):
+            with self.subTest(document_type=document_type):
+                self.assertEqual(before in published("AT", document_type), told)
+                self.assertNotIn(before, published("DE_LU", document_type))
+        self.assertNotIn(before, published("AT>CH", "A11"))  # it was a part of DE_AT_LU>CH then
 
     def test_who_answers_for_an_area_decides(self) -> None:
         self.assertNotIn(date(2018, 9, 30), published("DE", "A44"))  # DE_LU does
