@@ -18,6 +18,7 @@ from sources.dataset import Dataset
 if TYPE_CHECKING:
     from fetch_data import FetchReport, Wanted
 
+
 def repair(job: Job, keys: list[str], first: date | None, last: date | None) -> Report:
     """Ask for exactly the holes, and for what the revision schedule says is due.
 

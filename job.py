@@ -185,7 +185,8 @@ def run_job(
     processed = process_data.process_windows(to_process, store, settings, now, stop, job.cluster)
     report = Report(fetched.fetched, processed, fetched.requests, fetched.retries)
     report.list_holes(now)
-    reporting.write_reports(job, report)
+    if not (stop and stop.is_set()):  # the next run sees that they are old
+        reporting.write_reports(job, report)
     return report
 
 

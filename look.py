@@ -356,6 +356,9 @@ def say_what_was_written(folder: Path, store: SqlStore, days: list[date]) -> Non
     ]:
         rows = path.read_bytes().count(b"\n") - 1
         console.say(f"  {_shown(path)}  {rows} rows")
+    for day in days:
+        if (page := folder / day.isoformat() / "report.html").exists():
+            console.say(f"  {_shown(page)}  the day as a page")
     for path in sorted(folder.glob("*/invoices")):
         pages = len(list(path.glob("*.html")))
         console.say(f"  {_shown(path)}/  {pages} invoices as pages and as JSON")

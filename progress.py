@@ -144,7 +144,13 @@ def read(path: Path) -> dict[str, Any]:
         told = json.loads(path.read_bytes())
     except (OSError, ValueError):
         told = {}
-    nothing: dict[str, Any] = {"stage": STARTING, "done": 0, "total": 0, "gauges": [], "exit_code": None}
+    nothing: dict[str, Any] = {
+        "stage": STARTING,
+        "done": 0,
+        "total": 0,
+        "gauges": [],
+        "exit_code": None,
+    }
     return nothing | (told if isinstance(told, dict) else {})
 
 

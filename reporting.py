@@ -10,7 +10,6 @@ import hashlib
 import importlib.util
 import json
 import re
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -117,32 +116,43 @@ def write_reports(job: Job, report: Report) -> list[date]:
     Reports that lack are written for the newest REPORT_DAYS of those days; without the plotting extra
     there are none. Returns the days written. A report that cannot be written is a line of the log.
     """
-    most, output = job.settings["REPORT_DAYS"], job.settings["OUTPUT_DIR"]
-    days = {day for part in report.fetched for day in part.entries}
-    for part in report.processed:
-        days |= {day for day, entry in part.entries.items() if entry.asked_at == job.now}
-    if not (most and days and can_draw()):
-        return []
-    known: dict[date, list[Entry]] = defaultdict(list)
-    for entry in job.store.entries_of_days(min(days), max(days)):
-        known[entry.day].append(entry)
-    stored = [day for day in sorted(days) if any(entry.rows for entry in known[day])]
-    written = []
-    for day in stored:
-        held = _fingerprint_in(output / day.isoformat() / FILE)
-        if held == fingerprint(known[day]) or (not held and day not in stored[-most:]):
-            continue
+    written: list[date] = []
+    try:
+        due = _due(job, report) if job.settings["REPORT_DAYS"] and can_draw() else {}
+    except GridledgerError as trouble:
+        log.warning("%s was not written: %s", FILE, trouble)
+        return written
+    for day, entries in due.items():
         try:
-            page = made(job.store, day, known[day], job.settings, job.now)
-            path = save(job.store, day, page, output)
+            page = made(job.store, day, entries, job.settings, job.now)
+            path = save(job.store, day, page, job.settings["OUTPUT_DIR"])
         except GridledgerError as trouble:
             log.warning("%s of %s was not written: %s", FILE, day, trouble)
         except Exception:  # the run did its work, whatever becomes of the page about it
             log.exception("%s of %s was not written for an unforeseen reason", FILE, day)
         else:
-            log.info("%s of %s: written to %s", FILE, day, path.name)
+            log.info("%s of %s: written as %s", FILE, day, path.name)
             written.append(day)
     return written
+
+
+def _due(job: Job, report: Report) -> dict[date, list[Entry]]:
+    """The days whose report lacks or is older than the ledger, with their entries."""
+    days = {day for part in report.fetched for day in part.entries}
+    for part in report.processed:
+        days |= {day for day, entry in part.entries.items() if entry.asked_at == job.now}
+    known: dict[date, list[Entry]] = {day: [] for day in sorted(days)}
+    for entry in job.store.entries_of_days(min(days), max(days)) if days else ():
+        if entry.day in known:
+            known[entry.day].append(entry)
+    stored = [day for day, entries in known.items() if any(entry.rows for entry in entries)]
+    newest = stored[-job.settings["REPORT_DAYS"] :]
+    found = {}
+    for day in stored:
+        held = _fingerprint_in(job.settings["OUTPUT_DIR"] / day.isoformat() / FILE)
+        if held != fingerprint(known[day]) and (held or day in newest):
+            found[day] = known[day]
+    return found
 
 
 def save(store: SqlStore, day: date, page: bytes, output: Path) -> Path:
@@ -266,7 +276,7 @@ def _days(
         elif (
             product.key in settings["PRODUCTS"]
             and product.due(day)
-            and datasets_behind(product) - product.optional <= there
+            and datasets_behind(product) <= there
         ):
             yield holes.Day(product.key, "", day, State.DUE, NOT_COMPUTED)
 

@@ -124,7 +124,11 @@ def _start_up(folder: Path, settings: Mapping[str, str]) -> dict[str, float]:
 
 
 def _command(words: tuple[str, ...], folder: Path, settings: Mapping[str, str]) -> float:
-    ours = {"STORE_URL": f"sqlite:///{folder / 'grid.db'}", "OUTPUT_DIR": str(folder)}
+    ours = {
+        "STORE_URL": f"sqlite:///{folder / 'grid.db'}",
+        "OUTPUT_DIR": str(folder),
+        "REPORT_DAYS": "0",
+    }
     begin = time.perf_counter()
     subprocess.run(
         [sys.executable, str(PROJECT / "main.py"), *words],

@@ -63,7 +63,9 @@ def main(*, write: bool = False) -> int:
             sync_playwright() as playwright,
         ):
             browser = dashboards.browser_of(playwright)
-            visit(browser, dashboard, "VPP", {})  # whoever comes first waits for imports
+            visit(
+                browser, dashboard, "Virtual power plant", {}
+            )  # whoever comes first waits for imports
             measured = [
                 (
                     title,

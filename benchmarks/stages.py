@@ -199,7 +199,11 @@ def measure_day(day: str, folder: Path, settings: dict[str, str]) -> list[tuple[
     from utils import load_settings
 
     start_log(folder, logging.ERROR)
-    ours = {"STORE_URL": f"sqlite:///{folder / 'grid.db'}", "OUTPUT_DIR": str(folder)}
+    ours = {
+        "STORE_URL": f"sqlite:///{folder / 'grid.db'}",
+        "OUTPUT_DIR": str(folder),
+        "REPORT_DAYS": "0",
+    }
     loaded = load_settings(all_settings(), {**settings, **ours})
     window, now = parse_range(day), datetime.now(UTC)
     datasets = fetch_data.find_datasets(loaded["DATASETS"])

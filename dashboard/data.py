@@ -143,7 +143,9 @@ def _holes(view: View) -> None:
         key="holes-of",
         help="Days between the first and the last one that the ledger knows, over all zones.",
     )
-    (one,) = followed(view, [asked[chosen]], None, view.today - ONE_DAY)
+    known = view.store.known_days(chosen)
+    last = min(known[1], view.today) if known else view.today
+    (one,) = followed(view, [asked[chosen]], None, last)
     found = stretches(one.days)
     if not found:
         st.caption("Of these days the provider publishes nothing.")
@@ -160,7 +162,9 @@ def _holes(view: View) -> None:
     span = (min(hole.first for hole in found), max(hole.last for hole in found))
     if not work.may_start():
         st.code(
-            f"python3 run.py repair {chosen} --start {span[0]} --end {span[1]}", language="bash"
+            f"python3 run.py repair {chosen} --start {span[0]} --end {span[1]}",
+            language=None,
+            wrap_lines=True,
         )
     elif st.button(
         f"Repair {chosen}, {span[0]} to {span[1]}", key="holes-repair", icon=":material/build:"

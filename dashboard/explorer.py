@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
 from math import ceil
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from dashboard.frame import View, chosen_range, content_of, draw, empty, kept, plain
+from dashboard.frame import View, chosen_range, command_line, content_of, draw, empty, kept, plain
 from domain.errors import UsageError
 from domain.settlement import days_in
 from domain.tables import Column, Table
@@ -39,6 +39,7 @@ PAGE_ROWS = 50
 # What a download makes in memory, and a spreadsheet can still open.
 DOWNLOAD_ROWS = 200_000
 OFFERED_VALUES = 50
+_MIME = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
 # What is offered for a column; every pair that is not here is refused with a reason anyway.
 _ORDERED = ("=", "!=", "<", "<=", ">", ">=", "is empty")
 _FITTING = {"text": ("=", "!=", "contains", "is empty"), "flag": ("=", "!=", "is empty")}
@@ -77,7 +78,7 @@ def show(view: View) -> None:
     table = view.store.tables[key]
     window = chosen_range(view, [key]) if table.time else None
     _describe(table)
-    columns, texts, as_of = _choices(view.store, table, window)
+    texts, columns, order, as_of = _choices(view.store, table, window)
     try:
         chosen = Chosen(
             key=key,
@@ -87,7 +88,7 @@ def show(view: View) -> None:
             filters=tuple(read_condition(table, text) for text in texts),
             as_of=parse_instant(as_of.strip()) if as_of.strip() else None,
         )
-        _rows(view, chosen)
+        _rows(view, chosen, order)
         _chart(view, chosen)
     except UsageError as problem:
         st.error(plain(problem))
@@ -95,7 +96,7 @@ def show(view: View) -> None:
 
 @cache
 def _titles() -> dict[str, str]:
-    return {thing.key: thing.title for thing in (*DATASETS, *PRODUCTS)}
+    return {d.key: d.title for d in DATASETS} | {p.key: p.title for p in PRODUCTS}
 
 
 def stored_keys(store: SqlStore) -> dict[str, str]:
@@ -131,8 +132,8 @@ def _describe(table: Table) -> None:
 
 def _choices(
     store: SqlStore, table: Table, window: Window | None
-) -> tuple[list[str], list[str], str]:
-    """Columns, conditions as text, and the moment of knowing, as the visitor chose them."""
+) -> tuple[list[str], list[str], str, str]:
+    """Conditions as text, columns, the column to sort by, and the moment of knowing."""
     adding = st.expander("Add a condition", on_change="rerun", key="adding")
     if adding.open:  # to list the values of a column takes a look at all of its rows
         with adding:
@@ -147,12 +148,20 @@ def _choices(
         + ", ".join(f"`{operator}`" for operator in OPERATORS),
         bind="query-params",
     )
-    left, right = st.columns(2)
+    left, middle, right = st.columns(3)
     columns = left.multiselect(
         "Columns to show",
         table.names,
         key="columns",
         placeholder="All columns",
+        bind="query-params",
+    )
+    newest = [f"-{table.time}"] if table.time else []
+    orders = [sign + name for name in table.names for sign in ("", "-")]
+    order = middle.selectbox(
+        "Sort by (- is downwards)",
+        list(dict.fromkeys([*newest, *orders])),
+        key="sort",
         bind="query-params",
     )
     as_of = right.text_input(
@@ -162,7 +171,7 @@ def _choices(
         help="Rows as they were known at an instant: revisions that came later are left out.",
         bind="query-params",
     )
-    return columns, texts, as_of or ""
+    return texts, columns, order, as_of or ""
 
 
 def _new_condition(store: SqlStore, table: Table, window: Window | None) -> None:
@@ -225,14 +234,13 @@ def read_condition(table: Table, text: str) -> Condition:
 # --- rows -----------------------------------------------------------------------------------------
 
 
-def _rows(view: View, chosen: Chosen) -> None:
+def _rows(view: View, chosen: Chosen, order: str) -> None:
     count = view.store.count(
         chosen.table, chosen.window, filters=chosen.filters, as_of=chosen.as_of
     )
     if not count:
         st.info("No rows fit these choices.", icon=":material/filter_alt_off:")
         return
-    order = _order(chosen.table)
     pages = ceil(count / PAGE_ROWS)
     _first_page_again((chosen, order))
     above = st.container()
@@ -242,7 +250,7 @@ def _rows(view: View, chosen: Chosen) -> None:
         chosen.table,
         chosen.window,
         filters=chosen.filters,
-        order=order,
+        order=[order],
         limit=PAGE_ROWS,
         offset=first,
         as_of=chosen.as_of,
@@ -260,19 +268,6 @@ def _rows(view: View, chosen: Chosen) -> None:
         alt=f"Rows of {chosen.key}",
     )
     _downloads(view, chosen, count)
-
-
-def _order(table: Table) -> tuple[str, ...]:
-    """The column to sort by; a ``-`` before its name means descending."""
-    ways = {f"{name} {way}": sign + name for name in table.names for way, sign in _WAYS.items()}
-    newest = [f"{table.time} descending"] if table.time else []
-    chosen = st.selectbox(
-        "Sort by", list(dict.fromkeys([*newest, *ways])), key="sort", bind="query-params"
-    )
-    return (ways[chosen],)
-
-
-_WAYS = {"ascending": "", "descending": "-"}
 
 
 def _first_page_again(looked_at: object) -> None:
@@ -356,15 +351,12 @@ def equalities(
 def _downloads(view: View, chosen: Chosen, count: int) -> None:
     few = count <= DOWNLOAD_ROWS
     left, right, _ = st.columns([1, 1, 2])
-    for place, kind, mime in (
-        (left, "csv", "text/csv"),
-        (right, "parquet", "application/vnd.apache.parquet"),
-    ):
+    for place, name, kind in ((left, "CSV", "csv"), (right, "Parquet", "parquet")):
         place.download_button(
-            kind.upper() if kind == "csv" else "Parquet",
+            name,
             file_of(view.settings, chosen, kind),
             file_name(chosen, kind),
-            mime,
+            _MIME[kind],
             icon=":material/download:",
             on_click="ignore",
             disabled=not few,
@@ -375,12 +367,10 @@ def _downloads(view: View, chosen: Chosen, count: int) -> None:
             f"A download holds {DOWNLOAD_ROWS:,} rows at most: narrow the choice down, or let this "
             "command write a file of any size. It takes no conditions but `=`."
         )
-        st.code(export_command(chosen), language="bash")
+        command_line(export_command(chosen))
 
 
-def file_of(
-    settings: Settings, chosen: Chosen, kind: Literal["csv", "parquet"]
-) -> Callable[[], bytes]:
+def file_of(settings: Settings, chosen: Chosen, kind: str) -> Callable[[], bytes]:
     """What makes the file once somebody wants it; it has a store of its own, being another thread."""
 
     def content() -> bytes:
@@ -419,7 +409,7 @@ def _ends(window: Window | None) -> list[date]:
 
 def export_command(chosen: Chosen) -> str:
     """The command that writes the same rows, as far as ``export`` knows their conditions."""
-    words = ["python3 run.py export", chosen.key]
+    words = ["export", chosen.key]
     words += [
         f"--{name} {day}" for name, day in zip(("start", "end"), _ends(chosen.window), strict=False)
     ]

@@ -24,10 +24,13 @@ if TYPE_CHECKING:
 
 SYNTHETIC_WORDS = "Synthetic data: every number on this page is made up by the sandbox."
 
-# Chosen values are written in white on the primary colour, which one cannot read in the dark theme.
+# No primary colour can be read both below white, as on buttons, and on the dark theme's ground: what is
+# chosen has the colour of text, and so have the links of captions, which are paler than others.
 _STYLE = """<style>
 .stMultiSelect [data-tag], .stMultiSelect [data-tag] * { background: transparent; color: inherit; }
 .stMultiSelect [data-tag] { border: 1px solid; }
+.stTabs [role="tab"], .stButtonGroup [data-selected="true"], [data-testid="stSliderThumbValue"],
+[data-testid="stCaptionContainer"] a { color: inherit !important; }
 </style>"""
 
 
@@ -191,7 +194,12 @@ def draw(picture: Picture, key: str) -> None:
 def empty(what: str, command: str) -> None:
     """What to do where nothing is stored."""
     st.info(f"No {what} stored yet. This command brings it:", icon=":material/inbox:")
-    st.code(f"python3 run.py {command}", language="bash")
+    command_line(command)
+
+
+def command_line(words: str) -> None:
+    """A command to copy; in one colour, because those of a highlighted one are too pale."""
+    st.code(f"python3 run.py {words}", language=None, wrap_lines=True)
 
 
 def age(then: datetime, now: datetime) -> str:

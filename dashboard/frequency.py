@@ -55,12 +55,16 @@ def _days(window: Window) -> str:
 
 
 def _series(view: View, window: Window) -> None:
-    from pictures.frequency import series
+    from pictures.frequency import SAMPLES, series
 
     picture = _kept(view, "series", lambda: series(view.store, window), str(window))
-    _draw_or(
-        picture, "frequency-series", "frequency of these days", f"fetch frequency {_days(window)}"
-    )
+    if window.length <= SAMPLES:
+        command = f"fetch frequency {_days(window)}"
+        _draw_or(picture, "frequency-series", "frequency of these days", command)
+    else:
+        command = f"process frequency_quality {_days(window)}"
+        what = f"half-hourly frequency, which is drawn beyond {SAMPLES.days} days,"
+        _draw_or(picture, "frequency-series", what, command)
     _figures(view, window)
 
 
@@ -192,14 +196,27 @@ def _contract(view: View) -> tuple[str, list[str], dict[str, Any]]:
     ):
         most = max(10.0, 4.0 * value)
         assumptions[name] = column.slider(
-            label, most / 200, most, float(value), most / 200, key=name.replace("_", "-")
+            label,
+            most / 200,
+            most,
+            float(value),
+            most / 200,
+            "%g",
+            key=name.replace("_", "-"),
         )
     for column, name, label in (
         (right, "battery_charge_efficiency", "Efficiency of charging [%]"),
         (left, "battery_discharge_efficiency", "Efficiency of discharging [%]"),
     ):
+        held = 100 * settings[name.upper()]
         share = column.slider(
-            label, 50.0, 100.0, 100 * settings[name.upper()], 0.5, key=name.replace("_", "-")
+            label,
+            min(50.0, held),
+            100.0,
+            held,
+            0.5,
+            "%g",
+            key=name.replace("_", "-"),
         )
         assumptions[name] = share / 100
     left, right = st.columns(2)
@@ -249,7 +266,8 @@ def _compare(view: View, window: Window, lines: list[list[object]], plans: list[
     from products.battery_response import respond
 
     def compute(plan: Plan) -> list[object]:
-        return battery.totals(plan, respond(*_inputs(view, window), window, plan)[0])
+        frequency, prices = _inputs(view, window)
+        return battery.totals(plan, respond(frequency, prices, window, plan)[0])
 
     for plan in plans:
         lines.append(_kept(view, "totals", partial(compute, plan), str(window), repr(plan)))

@@ -101,7 +101,13 @@ def _free_port(address: str, port: int) -> int:
 @contextlib.contextmanager
 def _served(address: str, port: int) -> Iterator[None]:
     """Streamlit, answering; ended with the block. UsageError where it does not come up."""
-    settings = {"STREAMLIT_SERVER_ADDRESS": address, "STREAMLIT_SERVER_PORT": str(port)}
+    everywhere = address in ("0.0.0.0", "::")
+    settings = {
+        "STREAMLIT_SERVER_ADDRESS": address,
+        "STREAMLIT_SERVER_PORT": str(port),
+        # Its name for browsers; left to itself Streamlit asks a server on the internet for it.
+        "STREAMLIT_BROWSER_SERVER_ADDRESS": socket.gethostname() if everywhere else address,
+    }
     with subprocess.Popen(
         [sys.executable, "-m", "streamlit", "run", str(PROJECT / "streamlit_app.py")],
         cwd=PROJECT,  # where its configuration lies

@@ -72,7 +72,7 @@ def show(view: View) -> None:
     if not view.store.origin:
         empty("data", "run")
         st.markdown("To look around without a network:")
-        st.code("python3 run.py dashboard --demo", language="bash")
+        st.code("python3 run.py dashboard --demo", language=None, wrap_lines=True)
         return
     _key_figures(view)
     last = view.today
@@ -105,7 +105,8 @@ def _refresh(view: View) -> None:
 
 _CARDS = """<style>
 .gl-figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(10rem, 1fr));
-  gap: 0.75rem; margin: 0 !important; }
+  gap: 0.75rem; margin: 0 !important;
+  padding: 0 !important; }
 .gl-figures div { border: 1px solid light-dark(#d5d3ce, #45433f); border-radius: 0.5rem;
   padding: 0.6rem 0.8rem; }
 .gl-figures dt { font-size: 0.875rem; } .gl-figures dd { margin: 0; }
@@ -123,7 +124,7 @@ def _key_figures(view: View) -> None:
             cards.append(
                 f"<div><dt>{escape(figure.label)}</dt>"
                 f'<dd class="v">{value:,.{figure.decimals}f} <small>{escape(unit)}</small></dd>'
-                f'<dd class="t">{age(then, view.now)}<br>{then:%d %b %H:%M} UTC</dd></div>'
+                f'<dd class="t">{age(then, view.now)}<br>{then:%Y-%m-%d %H:%M} UTC</dd></div>'
             )
     if cards:
         st.subheader("Newest figures")
@@ -182,7 +183,11 @@ def _need(view: View, need: Need) -> None:
         what = need.keys[0] if len(need.keys) == 1 else f"{len(need.keys)} datasets"
         if not work.may_start():
             keys = " ".join(need.keys)
-            st.code(f"python3 run.py {need.command} {keys} --start {need.first} --end {need.last}")
+            st.code(
+                f"python3 run.py {need.command} {keys} --start {need.first} --end {need.last}",
+                language=None,
+                wrap_lines=True,
+            )
         elif st.button(
             f"{need.command.capitalize()} {what}", key=f"{need.command}-{need.first}-{need.keys[0]}"
         ):

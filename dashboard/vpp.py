@@ -65,7 +65,7 @@ def _nothing_at_all(view: View) -> None:
         "config.local.env, or look at a synthetic one:",
         icon=":material/inbox:",
     )
-    st.code("python3 run.py dashboard --demo", language="bash")
+    st.code("python3 run.py dashboard --demo", language=None, wrap_lines=True)
 
 
 # --- subjects -------------------------------------------------------------------------------------
@@ -136,6 +136,10 @@ def _by_asset(
     if window is None:
         return None
     assets = _stored(view, "vpp_assets", "asset_id", MOST_ASSETS, kind="contract")
+    if not assets:  # a copy of the figures alone
+        assets = [
+            one for one in _stored(view, keys[-1], "asset_id", MOST_ASSETS) if one != PORTFOLIO
+        ]
     chosen = st.selectbox(
         "Portfolio or asset",
         [WHOLE, *assets],
@@ -159,7 +163,11 @@ def _invoices(view: View) -> None:
         st.info(
             "No invoices yet: they are made when a delivery month is over.", icon=":material/event:"
         )
-        st.code(f"python3 run.py process invoices --start {_lately(view)}", language="bash")
+        st.code(
+            f"python3 run.py process invoices --start {_lately(view)}",
+            language=None,
+            wrap_lines=True,
+        )
         return
     left, middle, right = st.columns(3)
     month = left.selectbox("Delivery month", months[::-1], key="invoice-month")

@@ -92,7 +92,7 @@ def draw(task: tasks.Task) -> None:
 
 def _said(task: tasks.Task) -> str:
     if task.stage == progress.STARTING:
-        return "starting …"
+        return "reading files and planning …"
     if task.stage == progress.COMPUTING:
         return f"{task.rows:,} rows new or changed; computing what follows from them …"
     left = task.left_s(datetime.now(UTC))

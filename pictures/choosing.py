@@ -229,13 +229,13 @@ def coverage(store: SqlStore, shown: Shown) -> float | None:
     if drawn_along(table) != table.time:
         return None
     days = days_in(shown.window)
-    entries = store.entries(shown.subject.key, days[0], days[-1])
     wanted = shown.fixed.get(table.scope) if table.scope else None
-    scopes = {scope for scope, _ in entries if wanted is None or scope == wanted}
+    scope = None if wanted is None else str(wanted)
+    entries = store.entries(shown.subject.key, days[0], days[-1], scope)
+    scopes = {scope for scope, _ in entries}
     if not scopes:
         return None
-    found = [entry.coverage for (scope, _), entry in entries.items() if scope in scopes]
-    return sum(found) / (len(scopes) * len(days))
+    return sum(entry.coverage for entry in entries.values()) / (len(scopes) * len(days))
 
 
 def footer(origin: str, shown: Shown) -> list[str]:

@@ -6,7 +6,6 @@ as WCAG asks of graphics), and the first six of ``CYCLE`` stay apart for colour-
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from itertools import cycle
 
@@ -165,9 +164,13 @@ def colour(ink: str) -> str:
 def words(name: str, unit: str) -> str:
     """A column's name without its unit, as words.
 
-    >>> words("generation_mw", "MW"), words("price_gbp_per_mwh", "GBP/MWh"), words("soc_min", "")
-    ('generation', 'price', 'soc min')
+    >>> words("generation_mw", "MW"), words("price_gbp_per_mwh", "GBP/MWh"), words("price_per_mwh", "EUR/MWh")
+    ('generation', 'price', 'price')
     """
     suffix = unit.lower().replace("/", "_per_").replace(" ", "_").replace("%", "percent")
-    short = re.sub(f"_{re.escape(suffix)}$", "", name) if suffix else name
-    return short.replace("_", " ")
+    # A unit that depends on the row (currency/MWh) leaves only its lower half in the name.
+    lower = suffix.partition("_per_")[2]
+    for end in (suffix, f"per_{lower}" if lower else ""):
+        if end and name.endswith(f"_{end}"):
+            name = name.removesuffix(f"_{end}")
+    return name.replace("_", " ")

@@ -16,6 +16,8 @@ from pictures.kinds import axis_label
 from pictures.picture import Dash, Line, Mark, Panel, Picture
 from pictures.rows import unit_in
 from pictures.spans import Part, Spans, line, picture, read_spans, stack
+from stores.filtering import Condition
+from stores.looking import MOST_ROWS
 
 if TYPE_CHECKING:
     from stores.sql import SqlStore
@@ -31,6 +33,8 @@ DAY_AHEAD, LOAD, LOAD_FORECAST = (
     "entsoe_load_forecast_day",
 )
 MIX, GENERATION = "generation_mix", "entsoe_generation"
+# The market index says 0 where nothing was traded, which is no price.
+TRADED = (Condition("volume_mwh", ">", "0"),)
 _AUCTION_DASHES: tuple[Dash, ...] = ("solid", "dash", "dot")
 
 
@@ -42,6 +46,11 @@ class Price:
     column: str
     label: str
     where: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def filters(self) -> tuple[Condition, ...]:
+        """Which of the rows have a price at all."""
+        return TRADED if self.key == "market_index" else ()
 
     def unit(self, store: SqlStore) -> str:
         """Its currency and quantity, such as GBP/MWh."""
@@ -56,7 +65,9 @@ def british_prices(store: SqlStore, window: Window) -> list[Price]:
     found = []
     if store.extent(store.tables["system_prices"], window=window):
         found.append(Price("system_prices", "system_buy_price_gbp_per_mwh", "System price"))
-    providers = store.distinct(store.tables["market_index"], "data_provider", window=window)
+    providers = store.distinct(
+        store.tables["market_index"], "data_provider", window=window, filters=TRADED
+    )
     return found + [
         Price("market_index", "price_gbp_per_mwh", f"Market index {name}", {"data_provider": name})
         for name in providers
@@ -71,14 +82,10 @@ def gb_prices(store: SqlStore, window: Window) -> Picture | None:
         ["system_buy_price_gbp_per_mwh", "system_sell_price_gbp_per_mwh", "net_imbalance_volume_mwh"],
         window,
     )  # fmt: skip
-    index = read_spans(
-        store,
-        "market_index",
-        ["price_gbp_per_mwh", "volume_mwh"],
-        window,
-        by=["data_provider"],
-    )
-    if system is None and index is None:
+    by = ["data_provider"]
+    index = read_spans(store, "market_index", ["price_gbp_per_mwh"], window, by=by, filters=TRADED)
+    traded = read_spans(store, "market_index", ["volume_mwh"], window, by=by)
+    if system is None and traded is None:
         return None
     prices: list[Mark] = []
     volumes: list[Mark] = []
@@ -89,19 +96,20 @@ def gb_prices(store: SqlStore, window: Window) -> Picture | None:
         told["system prices"] = system
         prices += line(system, "system_buy_price_gbp_per_mwh", "system buy price", CYCLE[0])
         prices += line(
-            system, "system_sell_price_gbp_per_mwh", "system sell price", CYCLE[1], "dash"
+            system, "system_sell_price_gbp_per_mwh", "system sell price", CYCLE[0], "dash"
         )
-    if index:
-        told["market index"] = index
-        notes.append("a market index of 0 stands where nothing was traded")
-        providers = sorted(index.frame["data_provider"].unique())
-        for provider, ink in zip(providers, CYCLE[2:], strict=False):
-            one = index.of(data_provider=provider)
-            prices += line(one, "price_gbp_per_mwh", f"market index {provider}", ink)
-            volumes += line(one, "volume_mwh", f"market index {provider}", ink)
-    spans = next(iter(told.values()))
-    name = "system_buy_price_gbp_per_mwh" if system else "price_gbp_per_mwh"
-    panels.append(Panel(spans.label(name, "price"), prices, height=1.3))
+    if traded:
+        told["market index"] = traded
+        notes.append("market index where something was traded")
+        providers = sorted(traded.frame["data_provider"].unique())
+        for provider, ink in zip(providers, CYCLE[1:], strict=False):
+            label = f"market index {provider}"
+            volumes += line(traded.of(data_provider=provider), "volume_mwh", label, ink)
+            own = index.of(data_provider=provider) if index else None
+            if own is not None and len(own.frame):
+                prices += line(own, "price_gbp_per_mwh", label, ink)
+    unit = store.tables["market_index"].column("price_gbp_per_mwh").unit
+    panels.append(Panel(axis_label("price", unit), prices, height=1.3))
     if system:
         imbalance = line(system, "net_imbalance_volume_mwh", "net imbalance volume", GREY)
         panels.append(
@@ -111,8 +119,8 @@ def gb_prices(store: SqlStore, window: Window) -> Picture | None:
                 height=0.7,
             )
         )
-    if index:
-        panels.append(Panel(index.label("volume_mwh", "traded volume"), volumes, height=0.7))
+    if traded:
+        panels.append(Panel(traded.label("volume_mwh", "traded volume"), volumes, height=0.7))
     return picture(store, "British prices", panels, told, notes)
 
 
@@ -283,7 +291,14 @@ def price_duration(store: SqlStore, window: Window, prices: Sequence[Price]) -> 
     for price, ink in zip(prices, _inks(prices), strict=True):
         table = store.tables[price.key]
         lengths = ["resolution_s"] if "resolution_s" in table.names else []
-        rows = store.read_table(table, window, price.where, [price.column, *lengths])
+        rows = store.page(
+            table,
+            window,
+            price.where,
+            price.filters,
+            limit=MOST_ROWS,
+            columns=[price.column, *lengths],
+        )
         values = rows[price.column].to_numpy(dtype=float)
         counts.append(f"{price.label}: {np.isfinite(values).sum():,} values")
         if lengths:  # an hour is as long as four quarter hours
@@ -325,6 +340,7 @@ def price_heatmap(store: SqlStore, window: Window, price: Price) -> Picture | No
     found = picture_of(store, price.key, shown, price.where, "heatmap", [price.column])
     if found is None:
         return None
-    note = f" · the newest {MOST_DAYS} of {len(days)} days" if len(days) > MOST_DAYS else ""
+    note = " · 0 stands where nothing was traded" if price.filters else ""
+    note += f" · the newest {MOST_DAYS} of {len(days)} days" if len(days) > MOST_DAYS else ""
     title = f"{price.label} by day and settlement period"
     return replace(found, title=title, subtitle=found.subtitle + note)

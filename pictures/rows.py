@@ -118,7 +118,7 @@ class Shown:
     @property
     def series(self) -> list[str]:
         """Names of the series in the order of their rows."""
-        return list(dict.fromkeys(self.frame["series"]))
+        return list(self.frame["series"].unique())
 
     def unit(self, column: str, series: str) -> str:
         return self.units.get((column, series)) or next(
@@ -414,7 +414,10 @@ def _by_series(
     rows["end"] = rows["start"]
     inside = {name for column in shown.columns for name in units_in(table, column)}
     named = [name for name in shown.by if name not in inside or len(shown.by) == 1]
-    rows["series"] = _joined([frame[name].map(label_of) for name in named])
+    labels = [{value: label_of(value) for value in frame[name].unique()} for name in named]
+    rows["series"] = _joined(
+        [frame[name].map(label) for name, label in zip(named, labels, strict=True)]
+    )
     rows["raw"] = _joined([frame[name] for name in named])
     for column in shown.columns:
         rows[column.name] = pd.to_numeric(found[column.name]).to_numpy(

@@ -39,7 +39,8 @@ from pictures.picture import (
     stairs,
 )
 from pictures.rows import MOST_POINTS, lasting, subject_of
-from stores.looking import BUCKET_END, BUCKET_START, ROWS
+from stores.filtering import Condition
+from stores.looking import BUCKET_END, BUCKET_START, MOST_ROWS, ROWS
 from stores.sql import SYNTHETIC
 
 if TYPE_CHECKING:
@@ -101,13 +102,14 @@ def read_spans(
     where: Mapping[str, Any] | None = None,
     by: Sequence[str] = (),
     clock: tzinfo = LONDON,
+    filters: Sequence[Condition] = (),
 ) -> Spans | None:
     """Rows of a dataset or product whose series ``where`` and ``by`` name; None where there are none.
 
     More than ``MOST_POINTS`` of them a series come in buckets of hours or, by ``clock``, of days.
     """
     table = store.tables[key]
-    held = store.extent(table, where, window=window)
+    held = store.extent(table, where, filters, window)
     if held is None:
         return None
     newest = Window(held.end - timedelta(seconds=1), held.end)
@@ -119,9 +121,9 @@ def read_spans(
     covered = ["coverage"] if narrowed and "coverage" in table.names else []
     names = [table.column(name) for name in dict.fromkeys([*columns, *covered])]
     if bucket:
-        frame = _in_buckets(store, table, names, window, where, edges, by)
+        frame = _in_buckets(store, table, names, window, where, filters, edges, by)
     else:
-        frame = _as_rows(store, table, names, window, where, by, length, clock)
+        frame = _as_rows(store, table, names, window, where, filters, by, length, clock)
     known = _known(frame, columns[0], by, window, length) if narrowed else None
     return Spans(key, table, window, frame, length, bucket, clock, scopes, known)
 
@@ -157,11 +159,12 @@ def _in_buckets(
     columns: Sequence[Column],
     window: Window,
     where: Mapping[str, Any] | None,
+    filters: Sequence[Condition],
     edges: Any,
     by: Sequence[str],
 ) -> pd.DataFrame:
     names = [column.name for column in columns]
-    found = store.aggregate(table, names, window, where, edges, by)
+    found = store.aggregate(table, names, window, where, edges, by, filters)
     found.insert(0, "start", instants(found[BUCKET_START]))
     found.insert(1, "end", instants(found[BUCKET_END]))
     kept = [f"{name}_{end}" for name in names for end in ("mean", "min", "max", "count")]
@@ -176,6 +179,7 @@ def _as_rows(
     columns: Sequence[Column],
     window: Window,
     where: Mapping[str, Any] | None,
+    filters: Sequence[Condition],
     by: Sequence[str],
     length: timedelta,
     clock: tzinfo,
@@ -185,7 +189,8 @@ def _as_rows(
 
     said = ["resolution_s"] if "resolution_s" in table.names else []
     names = [column.name for column in columns]
-    rows = store.read_table(table, window, where, [table.time, *by, *names, *said])
+    kept = [table.time, *by, *names, *said]
+    rows = store.page(table, window, where, filters, limit=MOST_ROWS, columns=kept)
     start = instants(rows[table.time])
     if said:
         end = start + rows["resolution_s"].to_numpy().astype("timedelta64[s]")

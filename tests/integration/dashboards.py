@@ -36,7 +36,7 @@ PAGES = {
     "Frequency & battery": "frequency",
     "Wind & solar": "wind-solar",
     "Markets": "markets",
-    "VPP": "vpp",
+    "Virtual power plant": "vpp",
     "Explorer": "explorer",
     "Data": "data",
 }
@@ -149,7 +149,7 @@ def start_demo(database: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-c", code, str(database)],
         cwd=PROJECT,
-        env=dict(os.environ),
+        env={**os.environ, "REPORT_DAYS": "0"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

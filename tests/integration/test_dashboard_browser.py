@@ -471,22 +471,24 @@ def test_a_fetch_from_the_page_shows_its_progress_and_survives_a_reload(
     from playwright.sync_api import expect
 
     dashboard = places.serve("fetched")
-    served.now, served.faults = "2024-11-25T09:00:00Z", [Fault("slow", seconds=2.0)]
+    served.now, served.faults = "2024-11-25T09:00:00Z", [Fault("slow", seconds=3.0)]
     try:
         page = visit.to(dashboard, "data")
-        for label in ("First day", "Last day"):
-            for part, typed in (("year", "2024"), ("month", "10"), ("day", "05")):
+        for label, day in (("First day", "01"), ("Last day", "20")):
+            for part, typed in (("year", "2024"), ("month", "10"), ("day", day)):
                 page.get_by_role("spinbutton", name=re.compile(f"{part}.*{label}")).fill(typed)
         page.get_by_role("button", name="Start").click()
-        told = page.get_by_text(re.compile("windows,|starting …"))
-        told.first.wait_for(timeout=PATIENCE_MS)
+        told = page.get_by_text(re.compile(r"\d of \d+ windows, .* rows new or changed($|, about)"))
+        told.wait_for(timeout=PATIENCE_MS)
         page.reload()
-        told.first.wait_for(timeout=PATIENCE_MS)
-        expect(page.get_by_text(re.compile("2024-10-05 · done"))).to_be_visible(timeout=PATIENCE_MS)
+        told.wait_for(timeout=PATIENCE_MS)
+        served.faults = []
+        done = page.get_by_text(re.compile("2024-10-01 to 2024-10-20 · done"))
+        expect(done).to_be_visible(timeout=PATIENCE_MS)
     finally:
         served.faults = []
     ((found,),) = rows(
         places.folder / "fetched" / "gridledger.db", "SELECT count(*) FROM frequency"
     )
-    assert found == 5760
+    assert found == 20 * 5760
     assert_good(visit, dashboard, "Data")

@@ -130,6 +130,38 @@ def test_figures_of_frequency_are_those_of_the_published_files(
         assert told_of_day == pytest.approx(outside, abs=0.5)  # whole seconds are shown
 
 
+def test_the_series_shows_limits_and_what_is_covered(
+    filled: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from datetime import timedelta
+
+    from domain.settlement import parse_range
+    from pictures import frequency
+    from pictures.picture import Band, Bars, Line, Rule
+
+    samples = filled.frequency()
+    with filled.store() as store:
+        picture = frequency.series(store, parse_range(FIRST, DAY))
+        # Beyond some weeks the half-hourly figures stand in for the samples.
+        monkeypatch.setattr(frequency, "SAMPLES", timedelta(days=1))
+        coarse = frequency.series(store, parse_range(FIRST, DAY))
+    assert picture is not None and coarse is not None
+    hertz, strip = picture.panels
+    limits = sorted(round(mark.at, 3) for mark in hertz.marks if isinstance(mark, Rule))
+    assert {49.8, 49.985, 50.015, 50.2} <= set(limits)
+    assert hertz.y_label == "frequency [Hz]" and strip.y_label == "covered [%]"
+    (band,) = [mark for mark in hertz.marks if isinstance(mark, Band)]
+    assert min(band.low) == min(hz for _, hz in samples)
+    assert max(band.high) == max(hz for _, hz in samples)
+    (bars,) = [mark for mark in strip.marks if isinstance(mark, Bars)]
+    told = [100 * float(row["coverage"]) for row in published(filled, "frequency_quality")]
+    assert bars.y.tolist() == pytest.approx(told)
+    assert "settlement period" in bars.label
+    rows = published(filled, "frequency_quality")
+    (mean,) = [m for m in coarse.panels[0].marks if isinstance(m, Line)]
+    assert max(mean.y) == max(float(row["mean_hz"]) for row in rows)
+
+
 def test_events_are_those_of_the_published_files(
     filled: World, settings: pytest.MonkeyPatch
 ) -> None:
@@ -292,6 +324,35 @@ def test_a_stated_capacity_makes_the_factor_that_analyze_makes(
     shown.number_input(key="capacity-solar").set_value(0.0)
     run(shown)
     assert "Solar, of maximum [%]" in metrics(shown)
+
+
+def test_hours_without_rows_are_a_gap_in_the_picture(filled: World) -> None:
+    import numpy as np
+
+    from domain.settlement import parse_range
+    from pictures.picture import Band, Line
+    from pictures.wind_solar import power
+
+    with filled.store() as store:
+        picture = power(store, parse_range(FIRST, DAY))
+    assert picture is not None
+    stack, lines = picture.panels
+    assert [mark.label for mark in stack.marks if isinstance(mark, Band)] == [
+        "Wind Offshore", "Wind Onshore", "Solar",
+    ]  # fmt: skip
+    inside = [np.datetime64(end.rstrip("Z")) for end in GAP]
+    for line in (mark for mark in lines.marks if isinstance(mark, Line)):
+        held = line.x[np.isfinite(line.y)]
+        assert not ((held > inside[0]) & (held < inside[1])).any()
+        assert int(np.isnan(line.y).sum()) == 1
+    assert "coverage 95.9%" in picture.subtitle  # 4 of 98 half hours are not there
+    (solar,) = [mark for mark in stack.marks if getattr(mark, "label", "") == "Solar"]
+    with closing(sqlite3.connect(filled.database)) as db:
+        ((highest,),) = db.execute(
+            "SELECT max(total) FROM (SELECT sum(generation_mw) AS total FROM wind_solar "
+            "GROUP BY period_start)"
+        )
+    assert np.nanmax(solar.high) == pytest.approx(highest)
 
 
 def test_two_ranges_are_compared(filled: World, settings: pytest.MonkeyPatch) -> None:

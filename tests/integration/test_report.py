@@ -14,7 +14,7 @@ import reporting
 from read_files import SYNTHETIC_MARK
 from sandbox import Sandbox
 from sandbox.vpp import write_folder
-from tests.integration.conftest import Cli, World, read_csv, rows_of, true_frequency
+from tests.integration.conftest import NOW, Cli, World, instant, read_csv, rows_of, true_frequency
 from utils import log
 
 pytest.importorskip("matplotlib", reason="the plotting extra is not installed")
@@ -88,6 +88,13 @@ def full(served: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.fixture(scope="module")
 def page(full: World) -> Page:
     return Page(full.output / LONG / "report.html")
+
+
+@pytest.fixture
+def plain(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A world whose reports have no charts, which take most of the time."""
+    monkeypatch.setattr(reporting, "CHARTS", ())
+    return world
 
 
 def column(world: World, product: str, name: str, day: str = LONG) -> list[float]:
@@ -190,34 +197,34 @@ def _only_clips_repeat(named: list[str]) -> bool:
 # --- when it is written ---------------------------------------------------------------------------
 
 
-def test_a_run_with_nothing_new_leaves_it_alone_and_a_change_makes_it_anew(world: World) -> None:
-    path = world.output / LONG / "report.html"
-    world.run(LONG, LONG, REPORT_DAYS="1")
+def test_a_run_with_nothing_new_leaves_it_alone_and_a_change_makes_it_anew(plain: World) -> None:
+    path = plain.output / LONG / "report.html"
+    plain.run(LONG, LONG, REPORT_DAYS="1")
     before = (path.read_bytes(), path.stat().st_mtime_ns)
-    world.run(LONG, LONG, REPORT_DAYS="1")
+    plain.run(LONG, LONG, REPORT_DAYS="1")
     assert (path.read_bytes(), path.stat().st_mtime_ns) == before
-    world.run(LONG, LONG, REPORT_DAYS="1", only=["frequency_quality"])
+    plain.run(LONG, LONG, REPORT_DAYS="1", only=["frequency_quality"])
     assert path.read_bytes() != before[0]
     told = Page(path).row("Frequency, totals", "Time outside 49.8 to 50.2 Hz")[0]
-    assert told == math.fsum(column(world, "frequency_quality", "seconds_outside_49_8_50_2"))
+    assert told == math.fsum(column(plain, "frequency_quality", "seconds_outside_49_8_50_2"))
     path.unlink()
-    world.run(LONG, LONG, REPORT_DAYS="0")
+    plain.run(LONG, LONG, REPORT_DAYS="0")
     assert not path.exists()
 
 
-def test_only_the_newest_days_get_one(world: World) -> None:
+def test_only_the_newest_days_get_one(plain: World) -> None:
     for _ in range(2):  # and the others not the next time
-        world.run("2024-10-25", LONG, REPORT_DAYS="2")
-        written = sorted(path.parent.name for path in world.output.glob("*/report.html"))
+        plain.run("2024-10-25", LONG, REPORT_DAYS="2")
+        written = sorted(path.parent.name for path in plain.output.glob("*/report.html"))
         assert written == ["2024-10-26", LONG]
-    assert "48 settlement periods" in (world.output / "2024-10-26" / "report.html").read_text()
+    assert "48 settlement periods" in (plain.output / "2024-10-26" / "report.html").read_text()
 
 
-def test_holes_of_a_day_are_told(world: World) -> None:
-    world.run(GAPPY, GAPPY, REPORT_DAYS="1")
-    entry = world.ledger("frequency")[GAPPY]
+def test_holes_of_a_day_are_told(plain: World) -> None:
+    plain.run(GAPPY, GAPPY, REPORT_DAYS="1")
+    entry = plain.ledger("frequency")[GAPPY]
     assert entry["state"] == "partial"
-    page = Page(world.output / GAPPY / "report.html")
+    page = Page(plain.output / GAPPY / "report.html")
     told = f"frequency, partial, {entry['rows']:,} of {entry['expected']:,} rows: answered in part"
     assert told in page.words
     state, _, covered, _ = page.row("Coverage of datasets and products", "frequency")
@@ -225,20 +232,33 @@ def test_holes_of_a_day_are_told(world: World) -> None:
     assert page.row("Frequency, totals", "Time outside 49.8 to 50.2 Hz")[1] == covered
 
 
-def test_the_short_day(world: World) -> None:
-    world.run(SHORT, SHORT, REPORT_DAYS="1")
-    page = Page(world.output / SHORT / "report.html")
+def test_the_short_day(plain: World) -> None:
+    plain.run(SHORT, SHORT, REPORT_DAYS="1")
+    page = Page(plain.output / SHORT / "report.html")
     assert "Sunday, 46 settlement periods (23 hours" in page.words
     total = page.row("Battery, totals", "Energy discharged")[0]
-    values = column(world, "average_power", "discharge_mwh", SHORT)
+    values = column(plain, "average_power", "discharge_mwh", SHORT)
     assert len(values) == 46
     assert total == pytest.approx(math.fsum(values), rel=1e-9)
 
 
-def test_a_day_of_which_nothing_came_has_none(world: World) -> None:
-    world.run(LONG, LONG, REPORT_DAYS="1", DATASETS="system_warnings", PRODUCTS="")
-    rows = world.rows("system_warnings")
-    assert bool(rows) == (world.output / LONG / "report.html").exists()
+def test_a_day_of_which_nothing_came_has_none(world: World, impatient: None) -> None:
+    report = world.run(LONG, LONG, REPORT_DAYS="1", ELEXON_BASE_URL="http://127.0.0.1:9")
+    assert report.failures
+    assert not list(world.output.rglob("report.html"))
+
+
+def test_what_was_never_asked_or_not_made_is_a_hole(world: World) -> None:
+    world.fetch(["wind_solar"], SHORT)
+    day = date.fromisoformat(SHORT)
+    with world.store() as store:
+        entries = store.entries_of_days(day, day)
+        content = reporting.content_of(store, day, entries, world.settings(), instant(NOW))
+    assert content.holes == [
+        "frequency, due: never asked",
+        "wind_solar_summary, due: not computed, though there are inputs",
+    ]
+    assert [chart.key for chart in content.charts] == ["wind_solar"]
 
 
 def test_a_failing_report_fails_no_run(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

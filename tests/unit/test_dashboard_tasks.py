@@ -158,6 +158,38 @@ class WhatFilesSay(unittest.TestCase):
         self.assertEqual(tasks.last_lines(task, 1), ["exit code 1"])
 
 
+@unittest.skipUnless(find_spec("streamlit"), "needs the libraries of the dashboard")
+class Calendar(unittest.TestCase):
+    def test_of_several_scopes_the_worst_day_stands_for_all(self) -> None:
+        from dashboard.coverage import Followed, coverage
+        from domain.ledger import State
+        from holes import Day
+
+        days = {
+            "FR": [Day("entsoe_load", "FR", DAY, State.COMPLETE, rows=24, coverage=1.0)],
+            "DE_LU": [Day("entsoe_load", "DE_LU", DAY, State.PARTIAL, rows=12, coverage=0.5)],
+            "NL": [Day("entsoe_load", "NL", DAY, State.NOT_DUE)],
+        }
+        one = Followed("entsoe_load", days)
+        self.assertEqual(one.worst()[DAY].scope, "DE_LU")
+        self.assertEqual(one.newest, DAY)
+        self.assertEqual(coverage(one.days), 0.75)  # what is not due counts neither way
+        self.assertIsNone(coverage(days["NL"]))
+
+    def test_a_day_is_a_letter_with_its_words_and_no_markup_of_others(self) -> None:
+        from dashboard.coverage import Line, calendar
+        from domain.ledger import State
+        from holes import Day
+
+        note = '"><script>alert(1)</script>'
+        day = Day("frequency", "", DAY, State.PARTIAL, "answered in part", 9, 10, 0.9, note=note)
+        drawn = calendar("Days", ["coverage"], [Line("<b>", ("90.0%",), {DAY: day})], DAY, DAY)
+        self.assertIn(">P</td>", drawn)
+        self.assertIn("2024-10-27: partial, answered in part, 9 of 10 rows", drawn)
+        self.assertNotIn("<script>", drawn)
+        self.assertNotIn("<b>", drawn)
+
+
 class WhatAProcessTells(unittest.TestCase):
     def test_a_file_is_told_the_start_and_the_end(self) -> None:
         with tempfile.TemporaryDirectory() as folder:

@@ -71,8 +71,13 @@ class Prices(unittest.TestCase):
             self.store,
             "market_index",
             [
-                {"period_start": at, "data_provider": name, "price_gbp_per_mwh": price}
-                for at in starts
+                {
+                    "period_start": at,
+                    "data_provider": name,
+                    "price_gbp_per_mwh": 0.0 if n == 1 else price,
+                    "volume_mwh": 0.0 if n == 1 else 8.0,
+                }
+                for n, at in enumerate(starts)
                 for name, price in (("APXMIDP", 50.0), ("N2EXMIDP", 60.0))
             ],
         )
@@ -87,8 +92,14 @@ class Prices(unittest.TestCase):
         self.assertTrue(np.isnan(at(line.x, line.y, starts[3])))
         self.assertEqual(at(line.x, line.y, starts[4]), 14.0)
         apx, n2ex = (called(prices, f"market index {n}") for n in ("APXMIDP", "N2EXMIDP"))
-        self.assertEqual({*apx.y, *n2ex.y}, {50.0, 60.0})
-        self.assertEqual(set(apx.y), {50.0})
+        for mine, price in ((apx, 50.0), (n2ex, 60.0)):
+            self.assertEqual(at(mine.x, mine.y, starts[0]), price)
+            self.assertTrue(np.isnan(at(mine.x, mine.y, starts[1])))  # 0 without volume is no price
+            self.assertEqual(set(mine.y[np.isfinite(mine.y)]), {price})
+        self.assertEqual(set(called(volume, "market index APXMIDP").y), {0.0, 8.0})
+        index = markets.british_prices(self.store, DAY)[1]
+        durations = self.made(markets.price_duration(self.store, DAY, [index]))
+        self.assertEqual(called(durations.panels[0], index.label).y.tolist(), [50.0] * 5)
         self.assertIn("UTC", picture.subtitle)
         self.assertIn("30 min", picture.subtitle)
         self.assertIn("SYNTHETIC", picture.footer[0])
@@ -161,6 +172,11 @@ class Prices(unittest.TestCase):
         self.assertEqual(line.y.tolist(), [100.0] * 4 + [40.0, 30.0, 20.0, 10.0])
         self.assertEqual(line.x.tolist(), [6.25, 18.75, 31.25, 43.75, 56.25, 68.75, 81.25, 93.75])
         self.assertEqual(picture.panels[0].y_label, "price [EUR/MWh]")
+        over_time = called(
+            self.made(markets.day_ahead_prices(self.store, DAY, prices)).panels[0], "FR"
+        )
+        self.assertEqual(at(over_time.x, over_time.y, "2024-01-15T00:45:00Z"), 100.0)
+        self.assertEqual(at(over_time.x, over_time.y, "2024-01-15T01:15:00Z"), 20.0)
 
     def test_long_ranges_keep_their_extremes(self) -> None:
         starts = times("2024-01-01T00:00:00Z", 48 * 60, 30)
