@@ -18,7 +18,7 @@ from dashboard.coverage import (
     line_of,
     lines_of_scopes,
 )
-from dashboard.frame import View, age, empty, shown
+from dashboard.frame import View, age, empty, plain
 from dashboard.tasks import listing
 from domain.drift import tells_of_drift
 from domain.settlement import ONE_DAY
@@ -200,7 +200,7 @@ def _of_runs(view: View) -> list[Need]:
     return [
         Need(
             f":red[**Last run**] {run['command']}, {run['started']}: "
-            f"{EXIT_CODES.get(run['exit_code'], run['exit_code'])}. {shown(run.get('error', ''))}",
+            f"{EXIT_CODES.get(run['exit_code'], run['exit_code'])}. {plain(run.get('error', ''))}",
         )
         for run in last_runs(view.settings["OUTPUT_DIR"], 1)
         if run["exit_code"] not in (0, 3, 130)
@@ -218,7 +218,7 @@ def _of_files(view: View) -> list[Need]:
                 names = ", ".join(sorted(rejected)[:3]) + (" …" if len(rejected) > 3 else "")
                 found.append(
                     Need(
-                        f":orange[**{dataset.key}**] {rows} rows rejected ({names}): correct the file, "
+                        f":orange[**{dataset.key}**] {rows} rows rejected ({plain(names)}): correct the file, "
                         "which is then read again.",
                     )
                 )
@@ -268,7 +268,7 @@ def _span(first: date, last: date) -> str:
 def _of_drift(key: str, drifting: list[Day]) -> str:
     last = max(drifting, key=lambda day: day.day)
     more = f" (and {len(drifting) - 1} days more)" if len(drifting) > 1 else ""
-    return f":orange[**{key}**] the source changed, {last.day}{more}: {shown(last.note)}."
+    return f":orange[**{key}**] the source changed, {last.day}{more}: {plain(last.note)}."
 
 
 # --- calendar -------------------------------------------------------------------------------------

