@@ -19,6 +19,20 @@ The number is the exit code of a command that ends with the error. Settings and 
 two errors in ``utils``, which knows nothing of electricity.
 """
 
+import reprlib
+
+_SHORT = reprlib.Repr()  # its arguments came with Python 3.12
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
+
+
+def cited(value: object) -> str:
+    """A value as an error quotes it: its beginning and end where it is long.
+
+    >>> cited("2024-10-27")
+    "'2024-10-27'"
+    """
+    return _SHORT.repr(value)
+
 
 class GridledgerError(Exception):
     """Foreseeable trouble, said in one sentence that a user can act on."""

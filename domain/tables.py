@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from domain.drift import strange_values
-from domain.errors import SchemaError
+from domain.errors import SchemaError, cited
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -324,7 +324,7 @@ def misfit(table: Table, column: Column, values: Iterable[Any], where: str) -> S
     exact = column.name in table.key
     sample = next((value for value in values if not _fits(column.dtype, value, exact)), None)
     return SchemaError(
-        f"{table.name}.{column.name}: {sample!r} in {where} is not {_WHAT_FITS[column.dtype]}; "
+        f"{table.name}.{column.name}: {cited(sample)} in {where} is not {_WHAT_FITS[column.dtype]}; "
         f"nothing of this window was stored."
     )
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from domain.errors import SchemaError
+from domain.errors import SchemaError, cited
 from domain.ledger import Span
 from domain.tables import Column, Table
 from sources.dataset import Dataset
@@ -125,7 +125,7 @@ def _by_extreme(series: Iterable[Series]) -> dict[str, list[Series]]:
         code = one.fields.get("businessType", "")
         if code not in EXTREMES:
             raise SchemaError(
-                f"businessType: {code!r} is none of {', '.join(EXTREMES)}; nothing of the document was "
+                f"businessType: {cited(code)} is none of {', '.join(EXTREMES)}; nothing of the document was "
                 "stored."
             )
         found[EXTREMES[code]].append(one)

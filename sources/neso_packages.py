@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from domain.errors import BrokenAnswer, SchemaError
+from domain.errors import BrokenAnswer, SchemaError, cited
 
 if TYPE_CHECKING:
     from sources.dataset import Asker
@@ -135,7 +135,7 @@ def _instant(resource: dict[str, Any], package: str) -> datetime | None:
         moment = datetime.fromisoformat(str(text))
     except ValueError:
         raise SchemaError(
-            f"NESO's package '{package}' says that {resource['name']!r} was modified at {text!r}, "
+            f"NESO's package '{package}' says that {resource['name']!r} was modified at {cited(text)}, "
             "which is not a time; nothing of this window was stored."
         ) from None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -9,7 +9,7 @@ from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from domain.errors import SchemaError
+from domain.errors import SchemaError, cited
 from domain.settlement import period_starts
 from domain.tables import Column, Conformed, Table, conform, misfit
 from domain.windows import Window
@@ -194,7 +194,7 @@ def instants(texts: pa.Array, what: str, where: str) -> pa.Array:
         except pa.ArrowInvalid:
             break
     raise SchemaError(
-        f"{what}: {text!r} in {where} is not a time such as 2024-10-27T00:30:00Z; nothing of this window "
+        f"{what}: {cited(text)} in {where} is not a time such as 2024-10-27T00:30:00Z; nothing of this window "
         "was stored."
     )
 
@@ -210,7 +210,7 @@ def days(texts: pa.Array, what: str, where: str) -> pa.Array:
     for text, day in known.items():
         if day is None:
             raise SchemaError(
-                f"{what}: {text!r} in {where} is not a day such as 2024-10-27 or 27-OCT-2024; nothing of "
+                f"{what}: {cited(text)} in {where} is not a day such as 2024-10-27 or 27-OCT-2024; nothing of "
                 "this window was stored."
             )
     # Month names are read here and not by strptime, which would ask the computer's language.

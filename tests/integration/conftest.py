@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ import storage
 from domain.settlement import parse_range
 from sandbox import Sandbox
 from stores.sql import SqlStore
+from tests.integration import forked
 from tests.integration.postgres import PostgresServer, libraries_are_there, postgres_server
 from utils import Settings, load_settings
 
@@ -52,6 +54,7 @@ WHAT_RUNS = {
     "REPORT_DAYS": "0",  # drawing takes longer than most of these runs; test_report asks for it
 }
 # Files that say when something was done, and so differ between two runs that did the same.
+PATIENCE_S = 120.0
 DIARIES = ("task_log.log", "runs.jsonl", "metrics.prom")
 
 
@@ -135,7 +138,8 @@ class World:
         }
 
     def settings(self, **changed: str) -> Settings:
-        return load_settings(job.all_settings(), self.overrides | changed)
+        # Every setting is among them: no file needs to be read for each of a thousand tests.
+        return load_settings(job.all_settings(), self.overrides | changed, folder=self.root)
 
     def store(self) -> SqlStore:
         return storage.open_store(self.overrides["STORE_URL"])
@@ -241,8 +245,9 @@ def world(
 @pytest.fixture
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting and no proxy of whoever runs the tests."""
+    keys = _setting_keys()
     for name in list(os.environ):
-        if name in _setting_keys() or name.lower().endswith("_proxy"):
+        if name in keys or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
 
 
@@ -252,8 +257,9 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources.transport, "LONGEST_PAUSE_S", 0.01)
 
 
-def _setting_keys() -> set[str]:
-    return {setting.key for setting in job.all_settings()} | {"BMRS_API_KEY"}
+@cache
+def _setting_keys() -> frozenset[str]:
+    return frozenset({setting.key for setting in job.all_settings()} | {"BMRS_API_KEY"})
 
 
 # --- processes ---------------------------------------------------------------------------------
@@ -266,7 +272,7 @@ class Cli:
         self.folder = folder
         self.output = folder / "output"
         self.database = self.output / "grid.db"
-        keys = _setting_keys()
+        self._keys = keys = _setting_keys()
         self.environment = {
             name: value
             for name, value in os.environ.items()
@@ -300,9 +306,19 @@ class Cli:
     def __call__(
         self, *arguments: str, cwd: Path | None = None, **settings: Any
     ) -> subprocess.CompletedProcess[str]:
+        """Run to the end; as cheaply as it goes, where no more than settings are given."""
+        if forked.FORKS and settings.keys() <= self._keys:
+            environment = self.environment | settings
+            return forked.run(arguments, environment, cwd or self.folder, PATIENCE_S)
+        return self.from_scratch(*arguments, cwd=cwd, **settings)
+
+    def from_scratch(
+        self, *arguments: str, cwd: Path | None = None, **settings: Any
+    ) -> subprocess.CompletedProcess[str]:
+        """Run to the end as a user's shell does: a Python that has loaded nothing yet."""
         process = self.start(*arguments, cwd=cwd, **settings)
         try:
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=PATIENCE_S)
         except BaseException:
             process.kill()
             process.communicate()
@@ -322,7 +338,7 @@ def offline(tmp_path: Path) -> Cli:
     return Cli(tmp_path, None)
 
 
-def wait_until(happened: Callable[[], bool], seconds: float = 20.0) -> None:
+def wait_until(happened: Callable[[], bool], seconds: float = 60.0) -> None:
     """Look often until it happened; AssertionError when the time is over."""
     over = time.monotonic() + seconds
     while not happened():

@@ -442,7 +442,14 @@ def test_newest_line_of_a_part_holds(google: BigQuery) -> None:
 # --- when something breaks -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("step", ["load", "query", "tables.insert", "jobs.insert"])
+@pytest.mark.parametrize(
+    "step",
+    [
+        "load",
+        "query",
+        *(pytest.param(f"{x}.insert", marks=pytest.mark.nightly) for x in ("tables", "jobs")),
+    ],
+)
 def test_part_that_fails_stays_as_it_was(desk: Desk, google: BigQuery, step: str) -> None:
     fill(desk)
     assert desk.publish("plain").code == 0

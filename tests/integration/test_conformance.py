@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -108,7 +109,9 @@ class Asking:
         rates = {f"{p.key.upper()}_REQUESTS_PER_S": "1000" for p in PROVIDERS if p.base_url}
         own = {setting.key: setting.default for setting in job.all_settings()}
         self.settings = load_settings(
-            job.all_settings(), own | sandbox.settings() | rates | {"OUTPUT_DIR": place}
+            job.all_settings(),
+            own | sandbox.settings() | rates | {"OUTPUT_DIR": place},
+            folder=Path(place),  # where no file is that would have to be read
         )
         self.store = storage.open_store("sqlite:///:memory:")
 

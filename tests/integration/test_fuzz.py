@@ -34,7 +34,7 @@ from tests.integration.conftest import PROJECT, instant
 # Of the few kilobytes that are tried here, nothing may take longer even on a busy machine.
 SLOW_S = 5.0
 QUICK = {"deadline": None, "suppress_health_check": list(HealthCheck), "database": None}
-CI = settings(**QUICK, derandomize=True, max_examples=400)
+CI = settings(**QUICK, derandomize=True, max_examples=150)
 NIGHTLY = settings(**QUICK, max_examples=10_000)
 
 

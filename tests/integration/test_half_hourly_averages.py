@@ -90,14 +90,17 @@ def by_hand(series: Series, start: str, end: str) -> dict[tuple[str, ...], dict[
     """Every half hour of every series from the parts of rows that lie in it."""
     figures: dict[tuple[str, ...], dict[str, Any]] = {}
     for (name, area, quantity, unit), rows in series.items():
+        parts_of: dict[datetime, list[tuple[float, float]]] = {}
+        for begin, length, value in rows:
+            half = begin.replace(minute=begin.minute // 30 * 30, second=0)
+            stop = begin + timedelta(seconds=length)
+            while half < stop:
+                seconds = (min(stop, half + HALF) - max(begin, half)).total_seconds()
+                parts_of.setdefault(half, []).append((seconds, value))
+                half += HALF
         half = instant(start)
         while half < instant(end):
-            parts = []
-            for begin, length, value in rows:
-                since = max(begin, half)
-                until = min(begin + timedelta(seconds=length), half + HALF)
-                if until > since:
-                    parts.append(((until - since).total_seconds(), value))
+            parts = parts_of.get(half, [])
             seconds = math.fsum(s for s, _ in parts)
             row: dict[str, Any] = dict.fromkeys(
                 ("mean", "minimum", "maximum", "standard_deviation", "energy_mwh")

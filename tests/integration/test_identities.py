@@ -39,7 +39,7 @@ from tests.unit.test_vpp_market import (
 
 HOUR = Window(START, START + timedelta(hours=1))
 NAMES = "ABC"
-some = settings(max_examples=25, deadline=None, database=None)
+some = settings(max_examples=12, deadline=None, database=None)
 powers = st.integers(-50, 60_000).map(lambda tenths: tenths / 10)
 money = st.integers(-50_000, 300_000).map(lambda cents: cents / 100)
 

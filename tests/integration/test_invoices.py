@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -20,8 +18,8 @@ import storage
 from domain.settlement import month_window
 from job import open_job
 from sandbox.vpp import write_folder
+from tests.integration.conftest import Cli
 
-PROJECT = Path(__file__).resolve().parents[2]
 DAYS = (date(2024, 3, 30), date(2024, 3, 31))
 FIRST, LAST = "2024-03-01", "2024-03-31"
 PRODUCTS = [one.key for one in process_data.PRODUCTS if one.clock_setting]
@@ -71,17 +69,8 @@ def chosen(made: Path, tmp_path: Path) -> Settings:
 @pytest.fixture
 def invoice(chosen: Settings, tmp_path: Path) -> Invoice:
     """The command on that store."""
-
-    def call(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, str(PROJECT / "main.py"), "invoice", *words],
-            env={**os.environ, **chosen},
-            cwd=tmp_path,
-            capture_output=True,
-            encoding="utf-8",
-        )
-
-    return call
+    cli = Cli(tmp_path, None)
+    return lambda *words: cli("invoice", *words, **chosen)
 
 
 def test_versions_follow_the_content_and_nothing_else(chosen: Settings) -> None:

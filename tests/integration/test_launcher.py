@@ -264,7 +264,9 @@ def test_an_installer_that_outlives_its_killed_launcher_is_waited_for(project):
 
 
 @posix_only
-@pytest.mark.parametrize("damage", ["python gone", "half made"])
+@pytest.mark.parametrize(
+    "damage", ["python gone", pytest.param("half made", marks=pytest.mark.nightly)]
+)
 def test_a_broken_environment_is_made_anew(project, damage):
     if damage == "python gone":
         python = project.root / ".venv" / "bin" / "python"

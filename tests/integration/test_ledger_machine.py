@@ -449,7 +449,7 @@ COMMON: dict[str, Any] = {
 def test_ledger_and_tables_agree_with_a_dict(machine: type[Ledger]) -> None:
     # A failure is told with all its steps; the nightly run makes them fewer.
     quick = {"derandomize": True, "phases": [Phase.generate]}
-    chosen = settings(**COMMON, **quick, max_examples=22, stateful_step_count=25)
+    chosen = settings(**COMMON, **quick, max_examples=12, stateful_step_count=25)
     run_state_machine_as_test(machine, settings=chosen)
 
 

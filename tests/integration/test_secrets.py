@@ -266,7 +266,10 @@ sys.exit(main.main())
 """
 
 
-@pytest.mark.parametrize("where", ["request", "reader", "store", "open"])
+@pytest.mark.parametrize(
+    "where",
+    ["request", "open", *(pytest.param(w, marks=pytest.mark.nightly) for w in ("reader", "store"))],
+)
 def test_crash_with_its_traceback_does_not_tell_it(place: Cli, where: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", _CRASH, str(PROJECT), where, DAY],

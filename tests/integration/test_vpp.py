@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 from datetime import date
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -30,6 +31,13 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
     return written
 
 
+@pytest.fixture(scope="module")
+def fetched(written: Written, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    """A home with a store that read the folder once, and the report; for tests that only look."""
+    home = tmp_path_factory.mktemp("home")
+    return home, fetch_data.fetch(["vpp"], SHORT.isoformat(), **settings(home, written.folder))
+
+
 def settings(home: Path, folder: Path, zone: str = "UTC") -> dict[str, str]:
     return {
         "STORE_URL": f"sqlite:///{home / 'grid.db'}",
@@ -49,10 +57,14 @@ def counted(home: Path, sql: str) -> list[tuple[object, ...]]:
     [("UTC", (96, 96, 96)), ("Europe/Berlin", (92, 100, 96))],
 )
 def test_both_products_equal_the_truth_on_every_delivery_day(
-    written: Written, tmp_path: Path, zone: str, quarters: tuple[int, ...]
+    written: Written,
+    fetched: tuple[Path, Any],
+    tmp_path: Path,
+    zone: str,
+    quarters: tuple[int, ...],
 ) -> None:
     chosen = settings(tmp_path, written.folder, zone)
-    fetch_data.fetch(["vpp"], SHORT.isoformat(), **chosen)
+    shutil.copy(fetched[0] / "grid.db", tmp_path)
     for day, count in zip(DAYS, quarters, strict=True):
         done = process_data.process(PRODUCTS, day.isoformat(), **chosen)
         assert [part.computed for part in done] == [1, 1]
@@ -93,23 +105,25 @@ def test_both_products_equal_the_truth_on_every_delivery_day(
         assert (folder / "best_of_infeed.csv").read_text().count("\n") == 6 * count + 1
 
 
-def test_every_row_arrives_and_every_defect_is_listed(written: Written, tmp_path: Path) -> None:
-    report = fetch_data.fetch(["vpp"], SHORT.isoformat(), **settings(tmp_path, written.folder))
-    assert counted(tmp_path, "SELECT count(*) FROM vpp_live_infeed") == [
+def test_every_row_arrives_and_every_defect_is_listed(
+    written: Written, fetched: tuple[Path, Any]
+) -> None:
+    home, report = fetched
+    assert counted(home, "SELECT count(*) FROM vpp_live_infeed") == [
         (len(list(written.truth.live_rows())),)
     ]
     wanted = {
         (defect.file, defect.line if defect.line and defect.line > 1 else None)
         for defect in written.defects
     }
-    listed = counted(tmp_path, "SELECT file, line FROM rejected_rows")
+    listed = counted(home, "SELECT file, line FROM rejected_rows")
     assert set(listed) == wanted
     assert len(listed) == len(wanted) == sum(len(part.rejected) for part in report.fetched)
 
 
-def test_a_redelivery_changes_nothing(written: Written, tmp_path: Path) -> None:
+def test_a_redelivery_changes_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "vpp"
-    shutil.copytree(written.folder, folder)
+    write_folder(folder, [SHORT])
     chosen = settings(tmp_path, folder)
     fetch_data.fetch(["vpp"], SHORT.isoformat(), **chosen)
     rows = counted(tmp_path, "SELECT * FROM vpp_forecasts")
@@ -157,8 +171,9 @@ def test_a_folder_that_is_not_there_is_a_failure(tmp_path: Path) -> None:
     assert str(report.entries[0].state) == "failed"
 
 
-def test_personal_data_is_nowhere(written: Written, tmp_path: Path) -> None:
-    fetch_data.fetch(["vpp"], SHORT.isoformat(), **settings(tmp_path, written.folder))
+def test_personal_data_is_nowhere(written: Written, fetched: tuple[Path, Any]) -> None:
     assert any(b"@example.invalid" in p.read_bytes() for p in written.folder.glob("crm/*.csv"))
-    for path in (p for p in tmp_path.rglob("*") if p.is_file()):
+    found = [path for path in fetched[0].rglob("*") if path.is_file()]
+    assert any(path.name == "grid.db" for path in found)
+    for path in found:
         assert b"@example.invalid" not in path.read_bytes()

@@ -98,7 +98,7 @@ def test_names_with_times_that_are_none(reader: str) -> None:
 
 
 def everything(check: Callable[..., None], *strategies: Any) -> None:
-    settings(max_examples=150, deadline=None, database=None)(given(*strategies)(check))()
+    settings(max_examples=60, deadline=None, database=None)(given(*strategies)(check))()
 
 
 @pytest.mark.parametrize("reader", BODIES)

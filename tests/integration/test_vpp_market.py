@@ -381,6 +381,7 @@ def test_json_is_read_where_csv_is(tmp_path: Path) -> None:
     for folder in (plain, twin):
         write_folder(folder, [SUMMER], defects=False)
         (folder / "SYNTHETIC.txt").write_text("made by the sandbox\n")
+        shutil.rmtree(folder / "vpp")  # live values and forecasts, which are JSON anyway
     for path in sorted(twin.rglob("*.csv")):
         as_json(path)
     contents = []
@@ -478,6 +479,7 @@ def test_without_any_trade_there_is_no_day_of_trading(tmp_path: Path) -> None:
     folder = tmp_path / "vpp"
     write_folder(folder, [SUMMER], defects=False)
     (folder / "SYNTHETIC.txt").write_text("made by the sandbox\n")
+    shutil.rmtree(folder / "vpp")  # has no part in it
     for path in folder.glob("exchange/*"):
         path.unlink()
     chosen = settings(tmp_path, folder)

@@ -106,6 +106,13 @@ class Oddities(unittest.TestCase):
 
 
 class Columns(unittest.TestCase):
+    def test_a_long_value_is_cited_in_short(self) -> None:
+        with self.assertRaisesRegex(
+            SchemaError, r"readings.at: '2024-10-05T99.*\.\.\..*' in a day"
+        ) as caught:
+            conform(READINGS, columns(row(When=f"2024-10-05T{'9' * 5_000}Z")), "a day")
+        self.assertLess(len(str(caught.exception)), 300)
+
     def test_renamed_cast_and_in_declared_order(self) -> None:
         shuffled = dict(reversed(row(Quantity=2, Revision=3, Remark="ok").items()))
         rows = read(shuffled)
