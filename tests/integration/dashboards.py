@@ -205,7 +205,7 @@ def _half_hours(
     yield "wind_solar", _each(grid, "psr_type", series, "generation_mw")
     load = 30_000 + 6000 * season - 4000 * day + r.normal(0, 300, size)
     price = 60 + 25 * season + 20 * np.abs(day) + r.normal(0, 8, size)
-    alone = {name: grid[name] for name in grid}
+    alone = {str(name): grid[name] for name in grid}
     yield (
         "system_prices",
         {
@@ -236,7 +236,7 @@ def _each(
 
     repeated = pd.concat([grid] * len(series), ignore_index=True)
     return {
-        **{column: repeated[column] for column in grid},
+        **{str(column): repeated[column] for column in grid},
         name: np.repeat(list(series), len(grid)),
         value: np.round(np.concatenate(list(series.values())), 3),
         "publish_time": _later(repeated),

@@ -94,7 +94,7 @@ class PostgresServer:
         address = database if "://" in database else self.url(database)
         with psycopg.connect(address, autocommit=True) as connection:
             for statement in statements:
-                cursor = connection.execute(statement)  # type: ignore[call-overload]
+                cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
 
