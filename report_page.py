@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from analysis.settlement_day import SUBJECTS
 from domain.settlement import day_window, periods_in
 from holes import Day
-from pictures.inks import DARK_PAGE, LIGHT_PAGE, RED
+from pictures.inks import DARK_PAGE, LIGHT_PAGE, RED, percent
 
 if TYPE_CHECKING:
     from analysis.sections import Section
@@ -224,17 +224,6 @@ def _number(value: float, unit: str) -> str:
     if value == int(value) or abs(value) >= 1000:
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 100 else f"{value:.2f}"
-
-
-def percent(share: float) -> str:
-    """Never 100 % of what is not whole.
-
-    >>> percent(1.0), percent(0.99999), percent(0.5)
-    ('100%', '99.9%', '50.0%')
-    """
-    if share != share:
-        return ""
-    return "100%" if share >= 1 else f"{min(share, 0.999):.1%}"
 
 
 # --- charts ---------------------------------------------------------------------------------------

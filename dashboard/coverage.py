@@ -14,6 +14,7 @@ from domain.ledger import State
 from domain.settlement import ONE_DAY, day_window
 from fetch_data import find_datasets
 from holes import CELLS, Day, days_of_each
+from pictures.inks import percent
 from sources import BY_KEY
 from sources.dataset import Dataset
 
@@ -112,6 +113,11 @@ def coverage(days: Iterable[Day]) -> float | None:
     return sum(due) / len(due) if due else None
 
 
+def _share(days: Iterable[Day]) -> str:
+    share = coverage(days)
+    return "" if share is None else percent(share)
+
+
 # --- a table for people ---------------------------------------------------------------------------
 
 # Letters tell the states apart; ink and ground of a cell keep a contrast of 4.5 in either theme.
@@ -187,16 +193,12 @@ def line_of(view: View, one: Followed) -> Line:
     newest = newest_row(view, one)
     # A forecast may be stored, too: what lies ahead has no age.
     fresh = "never" if newest is None else age(min(newest, view.now), view.now)
-    return Line(one.key + several, (_percent(coverage(one.days)), fresh), one.worst())
+    return Line(one.key + several, (_share(one.days), fresh), one.worst())
 
 
 def lines_of_scopes(one: Followed) -> list[Line]:
     """A line a scope."""
     return [
-        Line(scope or one.key, (_percent(coverage(days)),), {day.day: day for day in days})
+        Line(scope or one.key, (_share(days),), {day.day: day for day in days})
         for scope, days in one.scopes.items()
     ]
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{share:.1%}"

@@ -116,7 +116,7 @@ def _overview(looking: Looking) -> None:
 
 def _metrics(looking: Looking) -> None:
     """Newest value, energy and capacity factor of each series, with what the factor is of."""
-    from pictures.choosing import percent
+    from pictures.inks import percent
 
     told = looking.section("summary").frame.set_index("series")
     newest = looking.section("coverage").frame.set_index("series")["last"]

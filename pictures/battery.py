@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from domain.settlement import PERIOD
 from domain.windows import Window
-from pictures.choosing import percent, picture_of
-from pictures.inks import BLUE, GREEN, GREY, OCHRE, PINK, RUST
+from pictures.choosing import picture_of
+from pictures.inks import BLUE, GREEN, GREY, OCHRE, PINK, RUST, percent
 from pictures.kinds import response_curve
 from pictures.picture import (
     Band,

@@ -12,7 +12,7 @@ from domain.settlement import PERIOD, days_in
 from domain.tables import Table
 from domain.windows import Window
 from pictures import kinds
-from pictures.inks import FUEL_COLUMNS, label_of
+from pictures.inks import FUEL_COLUMNS, label_of, percent
 from pictures.picture import Panel, Picture, instants
 from pictures.rows import Shown, drawn_along, lasting, numbers_of, read, series_columns
 from stores.sql import SYNTHETIC
@@ -212,15 +212,6 @@ def _subtitle(store: SqlStore, shown: Shown, kind: str, notes: Sequence[str]) ->
         parts.append(f"coverage {percent(covered)}")
     parts.append(f"{store.origin} data")
     return " · ".join([*parts, *shown.notes, *notes])
-
-
-def percent(share: float) -> str:
-    """Never 100 % of what is not whole.
-
-    >>> percent(1.0), percent(0.9999), percent(0.5)
-    ('100%', '99.9%', '50.0%')
-    """
-    return "100%" if share >= 1 else f"{min(share, 0.999):.1%}"
 
 
 def coverage(store: SqlStore, shown: Shown) -> float | None:

@@ -174,3 +174,14 @@ def words(name: str, unit: str) -> str:
         if end and name.endswith(f"_{end}"):
             name = name.removesuffix(f"_{end}")
     return name.replace("_", " ")
+
+
+def percent(share: float) -> str:
+    """A share as people read it, never 100 % of what is not whole; empty where it is not known.
+
+    >>> percent(1.0), percent(0.99999), percent(0.5)
+    ('100%', '99.9%', '50.0%')
+    """
+    if share != share:
+        return ""
+    return "100%" if share >= 1 else f"{min(share, 0.999):.1%}"

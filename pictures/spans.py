@@ -22,7 +22,7 @@ from domain.settlement import (
 )
 from domain.tables import Column, Table
 from domain.windows import Window
-from pictures.inks import words
+from pictures.inks import percent, words
 from pictures.kinds import axis_label
 from pictures.picture import (
     Band,
@@ -362,7 +362,7 @@ def subtitle(
         known = [share for share in covered.values() if share is not None]
         parts += dict.fromkeys(said[0] for said in facts.values())
         if known:
-            parts.append(f"coverage {_percent(min(known))} to {_percent(max(known))}")
+            parts.append(f"coverage {percent(min(known))} to {percent(max(known))}")
     return " · ".join([*parts, f"{store.origin} data", *notes])
 
 
@@ -370,16 +370,7 @@ def _facts(spans: Spans, covered: float | None) -> tuple[str, ...]:
     said = lasting(spans.length)
     if spans.bucket:
         said += f", drawn as mean, least and greatest of {lasting(spans.bucket)}"
-    return (said,) if covered is None else (said, f"coverage {_percent(covered)}")
-
-
-def _percent(share: float) -> str:
-    """Never 100 % of what is not whole.
-
-    >>> _percent(1.0), _percent(0.9999), _percent(0.5)
-    ('100 %', '99.9 %', '50 %')
-    """
-    return f"{math.floor(1000 * share + 1e-9) / 10:g} %"
+    return (said,) if covered is None else (said, f"coverage {percent(covered)}")
 
 
 def coverages(store: SqlStore, told: Mapping[str, Spans]) -> dict[str, float | None]:

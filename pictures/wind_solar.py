@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from analysis.wind_solar import THRESHOLDS
 from domain.settlement import PERIOD
 from domain.windows import Window
-from pictures.choosing import percent
-from pictures.inks import RUST, inks_of
+from pictures.inks import RUST, inks_of, percent
 from pictures.picture import (
     Band,
     Bars,

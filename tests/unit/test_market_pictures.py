@@ -278,7 +278,7 @@ class Power(unittest.TestCase):
         self.assertEqual((storage.low[0], storage.high[0]), (0.0, -2.0))
         self.assertEqual(picture.panels[0].y_label, "generation [MW]")
         # Half of half of the day.
-        self.assertIn("coverage 25 %", picture.subtitle)
+        self.assertIn("coverage 25.0%", picture.subtitle)
 
     def test_a_net_position_says_which_side_is_export(self) -> None:
         fill(

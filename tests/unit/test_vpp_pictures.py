@@ -66,7 +66,7 @@ class Vpp(unittest.TestCase):
         )
         self.assertIn("delivery days by UTC", picture.subtitle)
         # Five of 96 quarter hours are known.
-        self.assertIn("coverage 5.2 %", picture.subtitle)
+        self.assertIn("coverage 5.2%", picture.subtitle)
 
     def test_a_long_range_counts_the_quarter_hours_of_each_source(self) -> None:
         starts = times("2024-01-01T00:00:00Z", 96 * 20, 15)
@@ -240,7 +240,7 @@ class Vpp(unittest.TestCase):
         self.assertEqual(panel.y_label, "power [kW]")
         labels = ("latest forecast", "latest tradeable forecast", "best-of-infeed")
         self.assertEqual([set(called(panel, n).y) for n in labels], [{10.0}, {11.0}, {12.0}])
-        self.assertIn("best-of-infeed: 15 min, coverage 50 %", picture.subtitle)
+        self.assertIn("best-of-infeed: 15 min, coverage 50.0%", picture.subtitle)
 
 
 if __name__ == "__main__":
