@@ -16,8 +16,8 @@ DOCTESTS = ("domain", "stores", "storage.py", "fetch_data.py", "process_data.py"
 def run(*, everything: bool, nightly: bool) -> int:
     """Run the tests this installation can run; returns the first exit code that is not 0."""
     marks = [] if nightly else ["-m", "not nightly"]
-    # Files of tests side by side on two cores; the plug-in comes with the developers' libraries.
-    workers = ["-n", "2", "--dist", "loadfile"] if everything else []
+    # Three files of tests side by side: on two cores one of them mostly waits, for a server or a browser.
+    workers = ["-n", "3", "--dist", "loadfile"] if everything else []
     steps: list[tuple[str, list[str]]] = []
     if everything:
         steps += [

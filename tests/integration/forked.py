@@ -26,6 +26,8 @@ IMPORTED = (
     "sources.transport", "stores.sqlite", "stores.postgres", "stores.files",
 )  # fmt: skip
 FORKS = sys.platform == "linux"
+# A fork runs the main module's file again, and tests of pages put a script there that is gone by then.
+_MAIN = sys.modules["__main__"]
 
 
 @cache
@@ -58,6 +60,7 @@ def run(
     """Run ``main.py`` with these arguments; TimeoutExpired when it takes longer."""
     with tempfile.TemporaryDirectory() as spoken:
         said = [f"{spoken}/out", f"{spoken}/err"]
+        sys.modules["__main__"] = _MAIN
         process = _server().Process(
             target=_main, args=(arguments, dict(environment), str(folder), *said)
         )

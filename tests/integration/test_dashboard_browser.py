@@ -222,13 +222,22 @@ def test_a_page_is_whole_on_a_desk_and_on_a_phone(
 
 
 def choose(page: Page, label: str, option: str) -> None:
-    """Take an option of a box by typing it, as people do."""
+    """Take an option of a box by typing it, as people do; again where the page took the list away."""
+    from playwright.sync_api import TimeoutError as Late
+
     box = page.get_by_label(label, exact=True)
     box.wait_for(timeout=PATIENCE_MS)
-    settled(page)  # a page that is still drawn takes the list away again
-    box.click()
-    box.fill(option)
-    page.get_by_role("option", name=option).first.click()
+    for patience_ms in (4_000, 8_000, PATIENCE_MS):
+        settled(page)
+        box.click()
+        box.fill(option)
+        try:
+            page.get_by_role("option", name=option).first.click(timeout=patience_ms)
+            break
+        except Late:
+            page.keyboard.press("Escape")
+    else:
+        raise AssertionError(f"{label} did not offer {option}")
     settled(page)
 
 

@@ -315,4 +315,4 @@ def test_install_deps_installs_repairs_and_stops(project):
 def test_an_unknown_extra_is_refused(project):
     done = project.run("--install-deps", "plto")
     assert done.returncode == 2
-    assert "there are: bigquery, dask, dev" in one_sentence(done.stderr)
+    assert "there are: bigquery, dashboard, dask, dev" in one_sentence(done.stderr)

@@ -27,6 +27,8 @@ def test_every_cell_runs(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path
     pytest.importorskip("ipykernel", reason="needs the developers' libraries")
     world.run(DAY, DAY)
     monkeypatch.setenv("STORE_URL", world.overrides["STORE_URL"])
+    # Streamlit, in tests of pages, sets it for good, and a notebook then shows no pictures.
+    monkeypatch.delenv("MPLBACKEND", raising=False)
     # Nothing of the user's own Jupyter: the kernel is the one of this Python.
     for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
