@@ -37,8 +37,9 @@ PLAIN_DAY = SHORT_DAY
 # Of datasets that begin between the two.
 LATER_SHORT_DAY = date(2025, 3, 30)
 PERIODS = {SHORT_DAY: 46, LATER_SHORT_DAY: 46, LONG_DAY: 50}
-# A day of so many rows takes seconds to serve.
+# A day of so many rows takes seconds to serve, and so do prices every four seconds of five kinds.
 MANY_ROWS = 50_000
+SLOW = {"entsoe_activated_prices"}
 NEW = "sandboxNew"
 
 # --- exceptions, with their reasons ----------------------------------------------------------------
@@ -82,7 +83,8 @@ def _sampled() -> Iterator[Any]:
         many = isinstance(dataset.completeness, Grid) and (
             dataset.completeness.expected(day, {}) > MANY_ROWS
         )
-        yield pytest.param(dataset, id=dataset.key, marks=[pytest.mark.nightly] if many else [])
+        slow = many or dataset.key in SLOW
+        yield pytest.param(dataset, id=dataset.key, marks=[pytest.mark.nightly] if slow else [])
 
 
 def _order(dataset: Dataset) -> str:
