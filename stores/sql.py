@@ -22,7 +22,7 @@ from domain.tables import Column, Table, to_frame
 from domain.windows import Window, parse_instant
 from stores.ledger import Ledger
 from stores.looking import Looking
-from stores.selecting import READ_AS, STORED_AS, check_columns, conditions, no_values, rows_known
+from stores.selecting import READ_AS, STORED_AS, check_columns, conditions, no_values
 from stores.upsert import RETRIEVED, SUPERSEDED, Upsert, history_of, quoted, stored_rows
 
 if TYPE_CHECKING:
@@ -364,10 +364,9 @@ class SqlStore(Looking, Ledger):
         stored = self.columns_of(table.name)
         if not stored:
             return to_frame(table, pa.table([no_values(dtype) for dtype in dtypes], names=names))
-        parts, parameters = conditions(table, window, where)
         # A column that was declared after the table was made is added by the next write.
         selected = [quoted(name) if name in stored else "NULL" for name in names]
-        rows, parameters = rows_known(table, parts, parameters, as_of)
+        rows, parameters = self._rows(table, window, where, (), stored, as_of)
         arrays = self.arrays(
             dtypes,
             f"SELECT {', '.join(selected)} FROM {rows} ORDER BY {', '.join(map(quoted, table.key))}"

@@ -883,6 +883,21 @@ def test_as_of_follows_the_publish_time(place: Place) -> None:
         assert known("17:00") == [2.0, 3.0]
 
 
+def test_an_outdated_row_does_not_come_back_by_its_value(place: Place) -> None:
+    """Value and time are asked of what was known at the moment, not of every version before it."""
+    with place.open() as store:
+        write(store, METERED, metered(("10:00", "A", 1.0, "09:00")))
+        write(store, METERED, metered(("10:00", "A", 2.0, "17:00")), NIGHT + timedelta(days=1))
+
+        def having(value: float, moment: str) -> list[float]:
+            then = f"2024-10-06T{moment}:00Z"
+            known = store.read("metered", where={"output_mw": value}, as_of=then)
+            return list(known["output_mw"])
+
+        assert having(1.0, "16:00") == [1.0] and having(2.0, "16:00") == []
+        assert having(1.0, "18:00") == [] and having(2.0, "18:00") == [2.0]
+
+
 def test_as_of_follows_the_arrival_where_nothing_is_published(place: Place) -> None:
     with place.open() as store:
         for days, level in enumerate((50.0, 49.9, 49.8)):
