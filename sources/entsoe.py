@@ -12,14 +12,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from domain.errors import BrokenAnswer, Refused, SchemaError
 from domain.ledger import Publication
 from domain.settlement import days_in, days_window
-from domain.tables import Column, conform
+from domain.tables import Column, Table, conform
 from domain.windows import Window
 from domain.zones import (
     MARKET_CLOCK,
@@ -265,6 +265,21 @@ class _Piece:
     synthetic: bool
 
 
+def dataset_of(key: str, title: str, table: Table, item: Item, **more: Any) -> Dataset:
+    """A dataset of the platform: asked for with the token, from the day on which it began."""
+    usual: dict[str, Any] = {"available_from": date(2015, 1, 5), "groups": ("entsoe",)}
+    return Dataset(
+        key=key,
+        title=title,
+        provider=ENTSOE,
+        table=table,
+        read=item,
+        publication=item.published,
+        needs=("ENTSOE_API_TOKEN",),
+        **(usual | more),
+    )
+
+
 class _TooMany(Exception):
     """A window has more documents than can be had of it at once."""
 
@@ -298,12 +313,7 @@ def _fingerprint(page: list[Document]) -> str:
 
     digest = hashlib.blake2b(digest_size=16)
     for series in (series for document in page for series in document.series):
-        digest.update(repr(sorted(series.fields.items())).encode())
-        for period in series.periods:
-            digest.update(repr((period.start, period.end, period.resolution)).encode())
-            digest.update(period.positions.tobytes())
-            for name, values in period.values.items():
-                digest.update(name.encode() + values.tobytes())
+        digest.update(series.content().encode())
     return digest.hexdigest()
 
 

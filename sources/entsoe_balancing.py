@@ -9,19 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from domain.ledger import Events, Span
 from domain.tables import Column, Table
 from sources.dataset import Dataset
 from sources.entsoe import (
-    ENTSOE,
     RESOLUTION_COLUMN,
     START_COLUMN,
     Item,
     Parameters,
     control_areas_asked,
+    dataset_of,
     imbalance_areas_asked,
     in_unit,
     slots,
@@ -174,11 +174,7 @@ def _each_once(series: Iterable[Series]) -> Iterator[Series]:
     """Series without those that are sent again under the same number: equal bids have numbers of their own."""
     sent = set()
     for one in series:
-        content = [
-            (p.start, p.end, p.positions.tolist(), [repr(v.tolist()) for v in p.values.values()])
-            for p in one.periods
-        ]
-        told = repr((sorted(one.fields.items()), content))
+        told = one.content()
         if "mRID" not in one.fields or told not in sent:
             sent.add(told)
             yield one
@@ -363,27 +359,16 @@ def _variants(name: str, *codes: str) -> tuple[Parameters, ...]:
 
 
 def _by_area(key: str, title: str, table: Table, item: Item, **more: Any) -> Dataset:
-    """A dataset that is asked for area by area, mostly control areas, with the token."""
+    """A dataset that is asked for area by area, mostly control areas."""
     defaults: dict[str, Any] = {
         "widest": _A_WEEK,
         "lag": timedelta(hours=4),
         "completeness": Events(),
         "scopes_of": control_areas_asked,
+        "priority": 40,
+        "revisions": _RESTATED,
     }
-    return Dataset(
-        key=key,
-        title=title,
-        provider=ENTSOE,
-        table=table,
-        read=item,
-        available_from=date(2015, 1, 5),
-        groups=("entsoe",),
-        publication=item.published,
-        needs=("ENTSOE_API_TOKEN",),
-        priority=40,
-        revisions=_RESTATED,
-        **(defaults | more),
-    )
+    return dataset_of(key, title, table, item, **(defaults | more))
 
 
 DATASETS = (

@@ -15,13 +15,13 @@ from domain.ledger import Span
 from domain.tables import Column, Table
 from sources.dataset import Dataset
 from sources.entsoe import (
-    ENTSOE,
     RESOLUTION_COLUMN,
     START_COLUMN,
     ZONE_COLUMN,
     ZONES_SETTING,
     Item,
     borders_asked,
+    dataset_of,
     in_unit,
     slots,
 )
@@ -253,34 +253,21 @@ def _contract(code: str, name: str = _CONTRACT_TYPE) -> tuple[tuple[str, str], .
     return ((name, code),)
 
 
-def _dataset(key: str, title: str, table: Table, item: Item, **more: Any) -> Dataset:
-    """A dataset that is asked for with the token."""
-    usual: dict[str, Any] = {
-        "available_from": date(2015, 1, 5),
-        "groups": ("entsoe",),
-        "widest": _A_MONTH,
-        "lag": timedelta(0),
-        "completeness": Span("resolution_s"),
-        "rows_a_day": 100,
-    }
-    return Dataset(
-        key=key,
-        title=title,
-        provider=ENTSOE,
-        table=table,
-        read=item,
-        publication=item.published,
-        needs=("ENTSOE_API_TOKEN",),
-        **(usual | more),
-    )
+_USUAL: dict[str, Any] = {
+    "widest": _A_MONTH,
+    "lag": timedelta(0),
+    "completeness": Span("resolution_s"),
+    "rows_a_day": 100,
+}
 
 
 def _by_zone(key: str, title: str, table: Table, item: Item, **more: Any) -> Dataset:
-    return _dataset(key, title, table, item, scopes_setting=ZONES_SETTING, **more)
+    usual = _USUAL | {"scopes_setting": ZONES_SETTING}
+    return dataset_of(key, title, table, item, **(usual | more))
 
 
 def _by_border(key: str, title: str, table: Table, item: Item, **more: Any) -> Dataset:
-    return _dataset(key, title, table, item, scopes_of=borders_asked, **more)
+    return dataset_of(key, title, table, item, **(_USUAL | {"scopes_of": borders_asked} | more))
 
 
 def _transfer_capacity(ahead: str, code: str, reach: timedelta) -> Dataset:

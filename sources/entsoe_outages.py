@@ -9,7 +9,7 @@ gives messages that were withdrawn only to who asks for them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from domain.errors import SchemaError
@@ -17,13 +17,13 @@ from domain.ledger import Events
 from domain.tables import Column, Table
 from sources.dataset import Dataset
 from sources.entsoe import (
-    ENTSOE,
     RESOLUTION_COLUMN,
     START_COLUMN,
     ZONE_COLUMN,
     ZONES_SETTING,
     Item,
     borders_asked,
+    dataset_of,
     in_unit,
     slots,
 )
@@ -107,9 +107,7 @@ def _each_once(series: list[Series]) -> list[Series]:
     """Series without those that say the same again under another number."""
     told: dict[str, Series] = {}
     for one in series:
-        facts = sorted((name, text) for name, text in one.fields.items() if name != "mRID")
-        points = [(p.start, p.end, p.positions.tolist(), str(p.values)) for p in one.periods]
-        told.setdefault(repr((facts, points)), one)
+        told.setdefault(one.content("mRID"), one)
     return list(told.values())
 
 
@@ -259,23 +257,18 @@ def _outages(code: str, title: str, table: Table, rows: Any, **more: Any) -> Dat
     border = table.scope == "border"
     places = ("Out_Domain", "In_Domain") if border else ("BiddingZone_Domain",)
     item = Item(code, places, rows, variants=((), _WITHDRAWN), page=_DOCUMENTS)
-    return Dataset(
-        key=table.name,
+    return dataset_of(
+        table.name,
+        title,
+        table,
+        item,
         aliases=(code,),
-        title=title,
-        provider=ENTSOE,
-        table=table,
-        read=item,
         widest=timedelta(days=7),
         completeness=Events(),
         lag=timedelta(hours=4),
         revisions=tuple(timedelta(days=n) for n in (2, 8, 40)),
         # Longer outages are stored, too; only the count of a day passes over them.
         reach=timedelta(days=31),
-        available_from=date(2015, 1, 5),
-        groups=("entsoe",),
-        publication=item.published,
-        needs=("ENTSOE_API_TOKEN",),
         rows_a_day=500,
         priority=50,
         **more,

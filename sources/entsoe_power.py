@@ -8,7 +8,7 @@ such a row may begin before the day that it was asked for.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from domain.errors import SchemaError, cited
@@ -16,13 +16,13 @@ from domain.ledger import Span
 from domain.tables import Column, Table
 from sources.dataset import Dataset
 from sources.entsoe import (
-    ENTSOE,
     RESOLUTION_COLUMN,
     START_COLUMN,
     ZONE_COLUMN,
     ZONES_SETTING,
     Item,
     control_areas_asked,
+    dataset_of,
     in_unit,
     slots,
 )
@@ -371,18 +371,8 @@ def process(code: str) -> tuple[tuple[str, str], ...]:
 
 
 def by_zone(key: str, title: str, table: Table, item: Item, **more: Any) -> Dataset:
-    """A dataset that is asked for zone by zone, with the token."""
-    return Dataset(
-        key=key,
-        title=title,
-        provider=ENTSOE,
-        table=table,
-        read=item,
-        publication=item.published,
-        available_from=date(2015, 1, 5),
-        needs=("ENTSOE_API_TOKEN",),
-        **(_USUAL | more),
-    )
+    """A dataset that is asked for zone by zone."""
+    return dataset_of(key, title, table, item, **(_USUAL | more))
 
 
 def _wind_solar_forecast(key: str, called: str, code: str) -> Dataset:

@@ -16,6 +16,7 @@ end, never across Periods.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -70,12 +71,25 @@ class Period:
     words: dict[str, npt.NDArray[np.object_]] = field(default_factory=dict)
 
 
+def _told(columns: Mapping[str, npt.NDArray[Any]]) -> list[tuple[str, list[Any]]]:
+    return [(name, column.tolist()) for name, column in columns.items()]
+
+
 @dataclass
 class Series:
     """One TimeSeries: its fields by path of local names (``MktPSRType/psrType``), and its periods."""
 
     fields: dict[str, str] = field(default_factory=dict)
     periods: list[Period] = field(default_factory=list)
+
+    def content(self, *without: str) -> str:
+        """What it says, but for some fields: the same exactly for series that say the same."""
+        fields = sorted((name, text) for name, text in self.fields.items() if name not in without)
+        periods = [
+            (p.start, p.end, p.resolution, p.positions.tolist(), _told(p.values), _told(p.words))
+            for p in self.periods
+        ]
+        return repr((fields, periods))
 
 
 @dataclass

@@ -131,6 +131,23 @@ class Outages(unittest.TestCase):
         self.assertEqual(len(read(renumbered).frame), 1)
         self.assertEqual(len(read(renumbered.replace(b">A54<", b">A53<", 1)).frame), 2)
 
+    def test_long_series_that_differ_in_the_middle_are_two(self) -> None:
+        from sources.entsoe_outages import unit_rows
+        from sources.entsoe_xml import parse
+
+        def long(middle: float) -> str:
+            steps = [(n, 10.0 + n % 2) for n in range(1, 1_201)]
+            steps[600] = (601, middle)
+            told = stretch("2026-06-03T01:00Z", "2026-06-03T21:00Z", *steps)
+            return series(told, mRID=str(middle), **FIELDS)
+
+        body = message(stretch("2026-06-03T01:00Z", "2026-06-03T05:00Z", (1, 5.0)))
+        first, _, rest = body.partition(b"<TimeSeries")
+        tail = rest.rpartition(b"</TimeSeries>")[2]
+        both = first + (long(3.0) + long(4.0)).encode() + tail
+        quantities = unit_rows(parse(both), "FR")["quantity"]
+        self.assertLessEqual({3.0, 4.0}, set(quantities))
+
     def test_cancelled_and_withdrawn_messages_are_rows_with_that_status(self) -> None:
         span = stretch("2026-06-03T01:00Z", "2026-06-03T05:00Z", (1, 0))
         cancelled = message(span, mrid="C", revision=2, status="A09")
