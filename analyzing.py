@@ -97,7 +97,7 @@ def analyze(
 
 def stated_capacity(texts: list[str]) -> dict[str, float]:
     """``TYPE=MW`` texts as MW by series; UsageError for what is neither."""
-    from analysis.wind_solar import SERIES
+    from analysis.series import SERIES
 
     found: dict[str, float] = {}
     for text in texts:

@@ -205,7 +205,7 @@ def _ask_on_worker(
         shared = place.once(provider, client, Client.stop)
         asked = replace(_ask(dataset, scope, window, shared, archive, now), asker=place.id)
         if writes and isinstance(asked.outcome, Answer):
-            done = written(place.store(key), dataset, scope, window, asked.outcome, now)
+            done = written(place.store(), dataset, scope, window, asked.outcome, now)
             asked = replace(asked, outcome=done)
     except GridledgerError as trouble:
         return Asked(trouble)

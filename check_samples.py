@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 from domain.drift import SETTLEMENT
 from domain.errors import GridledgerError, SchemaError, UsageError
@@ -18,6 +17,7 @@ from domain.tables import Column, Conformed, conform
 from domain.windows import Window, format_instant
 from domain.zones import MARKET_CLOCK
 from fetch_data import find_datasets
+from plain_entsoe import is_long, is_number, plain_fields, plain_slots
 from products import average_power
 from sources import carbon_intensity, neso_forecasts
 from sources.carbon_intensity import Path as CarbonPath
@@ -165,7 +165,7 @@ def neso_file(path: Path) -> Iterator[Verdict]:
 
 
 def _as_number(text: str) -> str | float:
-    return float(text) if _is_number(text) else text
+    return float(text) if is_number(text) else text
 
 
 def neso_listing(path: Path) -> Iterator[Verdict]:
@@ -262,16 +262,11 @@ def _entsoe_body(name: str, body: bytes) -> Verdict:
 
 
 def _slots_of(period: Period, curve: str) -> Iterator[tuple[int, int, str, float | str]]:
-    slots = expand(period, curve, MARKET_CLOCK, join=_is_long(period.start, period.end))
+    slots = expand(period, curve, MARKET_CLOCK, join=is_long(period.start, period.end))
     for name, values in (slots.values | slots.words).items():
         for start, end, value in zip(slots.start_s, slots.end_s, values, strict=True):
             if value is not None and value == value:
                 yield int(start), int(end), name, value if isinstance(value, str) else float(value)
-
-
-def _is_long(start: datetime, end: datetime) -> bool:
-    """Whether a period is compared point by point: outages have years of minutes."""
-    return end - start > timedelta(days=40)
 
 
 def _as_rows(
@@ -325,128 +320,6 @@ def _answers(item: Item, document: Document) -> bool:
         told[name] = {series.fields[name] for series in document.series if name in series.fields}
     asked = {"documentType": item.document_type, **dict(item.extra)}
     return all(told[name] <= {value} for name, value in asked.items() if name in told)
-
-
-def _local(element: ElementTree.Element) -> str:
-    return element.tag.rpartition("}")[2]
-
-
-def _has_points(element: ElementTree.Element) -> bool:
-    return _local(element) == "Period" or _local(element).endswith("_Period")
-
-
-def plain_fields(body: bytes) -> Counter[str]:
-    """The texts of all elements outside periods, with ElementTree."""
-    found: Counter[str] = Counter()
-    waiting = [ElementTree.fromstring(body)]
-    while waiting:
-        element = waiting.pop()
-        waiting += [child for child in element if not _has_points(child)]
-        text = (element.text or "").strip()
-        if text:
-            found[text] += 1
-    return found
-
-
-def plain_slots(body: bytes) -> Iterator[tuple[int, int, str, float | str]]:
-    """Start, end, field and value of every slot, with ElementTree and plain loops.
-
-    Nothing of it is shared with the real reader, so that they can be held against each other.
-    """
-    for series in ElementTree.fromstring(body):
-        if not _local(series).endswith("TimeSeries"):
-            continue
-        facts = {_local(child): (child.text or "").strip() for child in series}
-        for period in filter(_has_points, series):
-            texts = {_local(child): (child.text or "").strip() for child in period.iter()}
-            start, end = (datetime.fromisoformat(texts[name]) for name in ("start", "end"))
-            points: dict[int, list[tuple[str, str]]] = {}
-            for point in (child for child in period if _local(child) == "Point"):
-                cells = _plain_cells(point)
-                points.setdefault(int(dict(cells)["position"]), []).extend(cells)
-            slots = _plain_long if _is_long(start, end) else _plain_short
-            holds = facts.get("curveType", "A01") == "A03"
-            for since, until, held in slots(start, end, texts["resolution"], points, holds=holds):
-                for name, text in held:
-                    if name != "position":
-                        value = float(text) if _is_number(text) else text
-                        yield int(since.timestamp()), int(until.timestamp()), name, value
-
-
-def _plain_cells(point: ElementTree.Element) -> list[tuple[str, str]]:
-    """Names and texts of a point; the second of a name has its number."""
-    cells: list[tuple[str, str]] = []
-    seen: Counter[str] = Counter()
-
-    def walk(element: ElementTree.Element, path: str) -> None:
-        for child in element:
-            name = path + _local(child)
-            if child.text and child.text.strip():
-                seen[name] += 1
-                number = f"[{seen[name]}]" if seen[name] > 1 else ""
-                cells.append((name + number, child.text.strip()))
-            walk(child, f"{name}/")
-
-    walk(point, "")
-    return cells
-
-
-_Points = dict[int, list[tuple[str, str]]]
-_Held = Iterator[tuple[datetime, datetime, list[tuple[str, str]]]]
-
-
-def _plain_short(
-    start: datetime, end: datetime, resolution: str, points: _Points, *, holds: bool
-) -> _Held:
-    """Slot by slot."""
-    position, moment = 1, start
-    held: list[tuple[str, str]] = []
-    while moment < end:
-        until = min(_plain_step(start, moment, resolution), end)
-        held = points.get(position, held if holds else [])
-        yield moment, until, held
-        position, moment = position + 1, until
-
-
-def _plain_long(
-    start: datetime, end: datetime, resolution: str, points: _Points, *, holds: bool
-) -> _Held:
-    """Point by point; each holds until the next."""
-    order, begins = sorted(points), []
-    at, moment = 1, start
-    for position in order:
-        if resolution.startswith("PT"):
-            moment += (position - at) * (_plain_step(start, start, resolution) - start)
-        else:
-            for _ in range(position - at):
-                moment = _plain_step(start, moment, resolution)
-        at = position
-        begins.append(moment)
-    for position, since, later in zip(order, begins, [*begins[1:], end], strict=True):
-        until = later if holds else min(_plain_step(start, since, resolution), end)
-        yield since, until, points[position]
-
-
-def _plain_step(start: datetime, moment: datetime, resolution: str) -> datetime:
-    """The end of the slot that begins at a moment."""
-    count, unit = int(resolution.strip("PTSMHDY")), resolution[-1]
-    if resolution.startswith("PT"):
-        return moment + timedelta(seconds=count * {"S": 1, "M": 60, "H": 3600}[unit])
-    wall = moment.astimezone(MARKET_CLOCK).replace(tzinfo=None)
-    if unit == "D":
-        wall += timedelta(days=count)
-    else:
-        months = wall.month - 1 + count * (12 if unit == "Y" else 1)
-        wall = wall.replace(year=wall.year + months // 12, month=months % 12 + 1)
-    return wall.replace(tzinfo=MARKET_CLOCK).astimezone(UTC)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 # Mean share per half hour and MWh per MW (low, high) of the recorded hour, worked out independently

@@ -75,7 +75,7 @@ def worked_through(
 
 def _work_on_worker(run: Run, batch: Batch) -> Written:
     """A batch from reading to writing on a worker of a cluster, over a connection of its own."""
-    return _compute_and_write(batch, workplace(run).store(batch.key))
+    return _compute_and_write(batch, workplace(run).store())
 
 
 def _compute_on_worker(run: Run, batch: Batch, frames: list[pd.DataFrame]) -> pd.DataFrame:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from analysis.settlement_day import SUBJECTS
 from domain.settlement import day_window, periods_in
 from holes import Day
-from pictures.inks import DARK_PAGE, LIGHT_PAGE, RED, percent
+from pictures.inks import DARK_PAGE, LIGHT_PAGE, RED
+from pictures.words import percent
 
 if TYPE_CHECKING:
     from analysis.sections import Section

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from analysis.sections import Section
-from analysis.wind_solar import PERIOD_H, WindSolar
+from analysis.series import PERIOD_H, WindSolar
 from domain import analytics
 from domain.windows import Window
 

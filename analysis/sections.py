@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,24 @@ class Section:
     def labels(self) -> list[str]:
         """The columns that say what a row is about."""
         return [str(name) for name in self.frame.columns if name not in self.units]
+
+
+def section_of(
+    key: str,
+    title: str,
+    labels: Sequence[str],
+    rows: Iterator[dict[str, Any]],
+    units: Mapping[str, str],
+    note: str,
+) -> Section:
+    """A section of rows, with the right columns where there are none; ``UTC`` is the unit of a time."""
+    import pandas as pd
+
+    frame = pd.DataFrame(list(rows), columns=[*labels, *units])
+    for name, unit in units.items():
+        if unit == "UTC":
+            frame[name] = pd.to_datetime(frame[name], utc=True)
+    return Section(key, title, frame, units, note)
 
 
 _FIGURES = (

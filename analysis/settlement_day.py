@@ -12,7 +12,7 @@ from domain.ledger import Entry
 from domain.settlement import LONDON, day_window
 from domain.tables import Table
 from pictures.inks import label_of
-from pictures.rows import unit_in, units_in
+from pictures.subjects import unit_in, units_in
 from products import BY_KEY, frequency_quality
 
 if TYPE_CHECKING:

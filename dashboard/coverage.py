@@ -14,7 +14,7 @@ from domain.ledger import State
 from domain.settlement import ONE_DAY, day_window
 from fetch_data import find_datasets
 from holes import CELLS, Day, days_of_each
-from pictures.inks import percent
+from pictures.words import percent
 from sources import BY_KEY
 from sources.dataset import Dataset
 

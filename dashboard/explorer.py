@@ -7,10 +7,10 @@ same. Conditions are written ``column operator value`` there; ``stores.filtering
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cache
+from functools import cache, partial
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
@@ -306,43 +306,26 @@ def _chart(view: View, chosen: Chosen) -> None:
         key="kind",
         bind="query-params",
     )
-    where, left_out = equalities(chosen.table, chosen.filters)
     numbers = [n for n in chosen.columns if chosen.table.column(n).dtype in _NUMBERS]
-    asked = (
+    make = partial(
+        picture_of,
+        view.store,
         chosen.key,
         chosen.window,
-        where,
-        None if kind == _SUITABLE else kind,
-        numbers if chosen.columns != chosen.table.names else None,
+        kind=None if kind == _SUITABLE else kind,
+        columns=numbers if chosen.columns != chosen.table.names else None,
+        filters=chosen.filters,
     )
-    picture = kept(
-        lambda: picture_of(view.store, *asked), "explorer", content_of(view.store), *asked
-    )
+    picture = kept(make, "explorer", content_of(view.store), *make.args[1:], make.keywords)
     if picture is None:
         st.info("Nothing of this can be drawn.")
         return
     draw(picture, "explorer-chart")
-    if left_out:
-        st.caption(f"Conditions that the chart leaves out: {plain(', '.join(left_out))}")
     if chosen.as_of:
         st.caption("The chart shows what is known now.")
 
 
 _NUMBERS, _SUITABLE = ("float", "int", "decimal"), "what suits the table"
-
-
-def equalities(
-    table: Table, filters: Sequence[Condition]
-) -> tuple[dict[str, list[Any]], list[str]]:
-    """The conditions that name a value, as ``where`` of a picture, and the others as text."""
-    where: dict[str, list[Any]] = {}
-    others = []
-    for condition in filters:
-        if condition.operator == "=" and condition.column not in where:
-            where[condition.column] = [fitting(table, condition)]
-        else:
-            others.append(f"{condition.column} {condition.operator} {condition.value}".strip())
-    return where, others
 
 
 # --- downloads ------------------------------------------------------------------------------------

@@ -78,7 +78,7 @@ def _draw_or(picture: Picture | None, key: str, what: str, command: str) -> None
 def _figures(view: View, window: Window) -> None:
     """The figures of the range, from frequency_quality."""
     from analysis.frequency import quality
-    from pictures.inks import percent
+    from pictures.words import percent
 
     sections = _kept(view, "quality", lambda: quality(view.store, window), str(window))
     if not sections:

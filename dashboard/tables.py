@@ -9,7 +9,7 @@ import streamlit as st
 
 from analysis.sections import shown
 from dashboard.frame import plain
-from pictures.inks import words
+from pictures.words import words
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,7 +15,7 @@ from dashboard.frame import View, chosen_range, content_of, draw, empty, kept, p
 from domain.tables import Column, Table
 from domain.windows import Window
 from pictures import vpp
-from pictures.inks import words
+from pictures.words import words
 from products.invoice_documents import as_dict, as_json, as_page, file_name
 from products.invoices import SOURCES
 from products.performance_daily import PORTFOLIO

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from analysis.wind_solar import RAMP_HOURS, WindSolar
+from analysis import extremes
+from analysis import wind_solar as figures
+from analysis.extremes import LEAST_HOURS, RAMP_HOURS
+from analysis.series import WindSolar, read_wind_solar
 from dashboard.frame import (
     View,
     age,
@@ -67,18 +70,14 @@ class Looking:
 
     @property
     def data(self) -> WindSolar:
-        from analysis.wind_solar import read_wind_solar
-
         found: WindSolar = self.kept(
             "data", lambda: read_wind_solar(self.view.store, self.window, None, self.stated)
         )
         return found
 
-    def section(self, name: str) -> Section:
-        """The section of that name of ``analysis.wind_solar``."""
-        from analysis import wind_solar
-
-        found: Section = self.kept(name, lambda: getattr(wind_solar, name)(self.data))
+    def section(self, make: Callable[[WindSolar], Section]) -> Section:
+        """What ``make`` says of the range."""
+        found: Section = self.kept(make.__name__, lambda: make(self.data))
         return found
 
 
@@ -97,7 +96,7 @@ def _nothing(looking: Looking) -> bool:
 def _overview(looking: Looking) -> None:
     from pictures.wind_solar import power
 
-    figures = st.container()
+    top = st.container()
     store, window = looking.view.store, looking.window
     # The picture is made in the store and is there before the figures, which need every row.
     picture = kept(
@@ -107,19 +106,19 @@ def _overview(looking: Looking) -> None:
         _nothing(looking)
         return
     draw(picture, "wind-solar-power")
-    with figures:
+    with top:
         _metrics(looking)
     _capacities(looking)
-    for name in ("summary", "monthly", "coverage"):
-        _show(looking, name)
+    for make in (figures.summary, figures.monthly, figures.coverage):
+        _show(looking, make)
 
 
 def _metrics(looking: Looking) -> None:
     """Newest value, energy and capacity factor of each series, with what the factor is of."""
-    from pictures.inks import percent
+    from pictures.words import percent
 
-    told = looking.section("summary").frame.set_index("series")
-    newest = looking.section("coverage").frame.set_index("series")["last"]
+    told = looking.section(figures.summary).frame.set_index("series")
+    newest = looking.section(figures.coverage).frame.set_index("series")["last"]
     data = looking.data
     starts = data.periods["period_start"]
     # Offshore and onshore stand in the table.
@@ -188,11 +187,11 @@ def _profiles(looking: Looking) -> None:
 
     if _nothing(looking):
         return
-    section = looking.section("diurnal")
+    section = looking.section(figures.diurnal)
     draw(diurnal(looking.data, section), "wind-solar-diurnal")
     st.caption(plain(section.note))
     series = _one_series(looking, "wind-solar-season-of")
-    draw(seasonal(looking.data, looking.section("seasonal"), series), "wind-solar-seasonal")
+    draw(seasonal(looking.data, looking.section(figures.seasonal), series), "wind-solar-seasonal")
 
 
 def _one_series(looking: Looking, key: str) -> str:
@@ -205,11 +204,11 @@ def _duration(looking: Looking) -> None:
 
     if _nothing(looking):
         return
-    draw(duration(looking.data, looking.section("duration")), "wind-solar-duration")
+    draw(duration(looking.data, looking.section(figures.duration)), "wind-solar-duration")
     picture = together(looking.data)
     if picture is not None:
         draw(picture, "wind-solar-together")
-    _show(looking, "relations")
+    _show(looking, figures.relations)
 
 
 def _ramps(looking: Looking) -> None:
@@ -220,13 +219,12 @@ def _ramps(looking: Looking) -> None:
     hours = st.selectbox(
         "Ramps over", RAMP_HOURS, 1, format_func=lambda hours: f"{hours:g} h", key="wind-solar-ramp"
     )
-    section = looking.section("ramp_histogram")
+    section = looking.section(extremes.ramp_histogram)
     draw(ramp_histogram(looking.data, section, hours), "wind-solar-ramps")
-    _show(looking, "ramps")
+    _show(looking, extremes.ramps)
 
 
 def _droughts(looking: Looking) -> None:
-    from analysis.wind_solar import LEAST_HOURS, drought_figures
     from pictures.wind_solar import droughts
 
     if _nothing(looking):
@@ -236,13 +234,13 @@ def _droughts(looking: Looking) -> None:
         "Definition", list(DEFINITIONS), key="wind-solar-drought-by",
         help="CBT: every half hour is below the threshold; VMBT: the mean of the whole time is.",
     )  # fmt: skip
-    events = looking.section("drought_events")
+    events = looking.section(extremes.drought_events)
     rows = events.frame
     if not ((rows["series"] == series) & (rows["definition"] == definition)).any():
         st.info(f"No such drought of {LEAST_HOURS:g} h or longer lies in these days.")
     else:
         draw(droughts(looking.data, events, series, definition), "wind-solar-droughts")
-    told = looking.kept("drought figures", lambda: drought_figures(looking.data, events))
+    told = looking.kept("drought figures", lambda: extremes.drought_figures(looking.data, events))
     _show_section(told)
 
 
@@ -278,14 +276,14 @@ def _compare(looking: Looking) -> None:
         empty(f"wind and solar of {_called(other)}", command)
         return
     both = [
-        (_called(each.window), each.section("diurnal"), each.section("duration"))
+        (_called(each.window), each.section(figures.diurnal), each.section(figures.duration))
         for each in (looking, than)
     ]
     series = _one_series(looking, "wind-solar-compare-of")
     for n, picture in enumerate(compared(both[0], both[1], series)):
         draw(picture, f"wind-solar-compared-{n}")
     for each in (looking, than):
-        _show(each, "summary", of=_called(each.window))
+        _show(each, figures.summary, of=_called(each.window))
 
 
 def _other_range(looking: Looking) -> Window | None:
@@ -324,8 +322,8 @@ def _called(window: Window) -> str:
     return f"{days[0]} to {days[-1]}"
 
 
-def _show(looking: Looking, name: str, of: str = "") -> None:
-    _show_section(looking.section(name), of)
+def _show(looking: Looking, make: Callable[[WindSolar], Section], of: str = "") -> None:
+    _show_section(looking.section(make), of)
 
 
 def _show_section(section: Section, of: str = "") -> None:

@@ -51,6 +51,7 @@ class Cluster(Executor):
         self._tasks: Any = None
         self._under_way: set[Future[Any]] = set()
         self._lost = ""
+        self._marked: SqlStore | None = None
         self._closed = threading.Event()
         self._closing = contextlib.ExitStack()
 
@@ -61,8 +62,16 @@ class Cluster(Executor):
         return max(1, self._count())
 
     def may_write(self, store: SqlStore) -> bool:
-        """Whether workers can write to the store themselves, as several may write to PostgreSQL."""
-        return store.url.startswith(POSTGRES) and store.url == self._settings["STORE_URL"]
+        """Whether workers can write to the store themselves, as several may write to PostgreSQL.
+
+        By a lock with the run's name they then know that their STORE_URL leads to the same database.
+        """
+        if not store.url.startswith(POSTGRES) or store.url != self._settings["STORE_URL"]:
+            return False
+        if store is not self._marked:
+            self._closing.enter_context(store.lock(self.run.id))
+            self._marked = store
+        return True
 
     def submit(self, task: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         self._begin()

@@ -20,7 +20,7 @@ from sources import SETTINGS as SOURCE_SETTINGS
 from storage import POSTGRES, open_store
 from storage import SETTINGS as STORE_SETTINGS
 from stores.sql import SqlStore
-from utils import PROJECT, Locked, SettingError, load_settings, log
+from utils import PROJECT, SettingError, load_settings, log
 
 T = TypeVar("T")
 
@@ -77,6 +77,7 @@ class Workplace:
             raise ClusterError(f"the Dask worker {here()}: {problem}") from None
         log.setLevel(logging.INFO)  # Dask hands the log's lines to the run
         self.id = uuid.uuid4().hex
+        self._run = run.id
         self.settings: dict[str, Any] = {**run.settings, **own}
         self._ending = contextlib.ExitStack()
         self._made: dict[Hashable, Any] = {}
@@ -92,13 +93,13 @@ class Workplace:
             found: T = self._made[key]
             return found
 
-    def store(self, held: str) -> SqlStore:
-        """This thread's own connection to the store of the run, which holds the lock of a key."""
+    def store(self) -> SqlStore:
+        """This thread's own connection to the store of the run."""
         store: SqlStore | None = getattr(self._stores, "store", None)
         if store is None:
             store = open_store(self.settings["STORE_URL"], create=False)
             try:
-                _refuse_other_store(store, held)
+                _refuse_other_store(store, self._run)
             except BaseException:
                 store.close()
                 raise
@@ -156,13 +157,12 @@ def refuse_lacking(lacking: Iterable[str], what: str) -> None:
         )
 
 
-def _refuse_other_store(store: SqlStore, held: str) -> None:
-    """ClusterError where this is not the database in which the run holds its lock."""
+def _refuse_other_store(store: SqlStore, run: str) -> None:
+    """ClusterError where this is not the database in which the run holds the lock of its name."""
     if store.url.startswith(POSTGRES):
-        try:
-            with store.lock(held):
-                pass
-        except Locked:
+        from stores.postgres import PostgresStore
+
+        if cast(PostgresStore, store).is_locked(run):
             return
     raise ClusterError(
         f"the Dask worker {here()} has another STORE_URL than the run ({store.location()}): give both the "

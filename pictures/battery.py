@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from domain.settlement import PERIOD
 from domain.windows import Window
 from pictures.choosing import picture_of
-from pictures.inks import BLUE, GREEN, GREY, OCHRE, PINK, RUST, percent
+from pictures.inks import BLUE, GREEN, GREY, OCHRE, PINK, RUST
 from pictures.kinds import response_curve
 from pictures.picture import (
     Band,
@@ -24,6 +24,7 @@ from pictures.picture import (
     instants,
     stairs,
 )
+from pictures.words import percent
 from products.battery_response import MIN_COVERAGE
 
 if TYPE_CHECKING:

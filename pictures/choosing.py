@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from domain.errors import UsageError
@@ -12,9 +13,12 @@ from domain.settlement import PERIOD, days_in
 from domain.tables import Table
 from domain.windows import Window
 from pictures import kinds
-from pictures.inks import FUEL_COLUMNS, label_of, percent
+from pictures.inks import FUEL_COLUMNS, label_of
 from pictures.picture import Panel, Picture, instants
-from pictures.rows import Shown, drawn_along, lasting, numbers_of, read, series_columns
+from pictures.rows import Shown, read
+from pictures.subjects import drawn_along, numbers_of, series_columns
+from pictures.words import lasting, percent
+from stores.filtering import Condition
 from stores.sql import SYNTHETIC
 
 if TYPE_CHECKING:
@@ -37,13 +41,15 @@ def picture_of(
     kind: str | None = None,
     columns: Sequence[str] | None = None,
     power_mw: float | None = None,
+    filters: Sequence[Condition] = (),
 ) -> Picture | None:
     """A picture of a dataset or product; None where nothing is stored for it.
 
-    Without a window the newest range that makes one, without a kind the one that suits the table, without
-    columns every quantity, a panel a unit. ``power_mw`` is the contracted power of the battery whose curve a scatter of
-    power over frequency shows. Raises UsageError for an unknown key, column or kind, a table without times
-    or numbers, and a range with too many rows for its kind.
+    ``where`` names values of columns, ``filters`` are conditions of any kind. Without a window the newest
+    range that makes one, without a kind the one that suits the table, without columns every quantity, a
+    panel a unit. ``power_mw`` is the contracted power of the battery whose curve a scatter of power over
+    frequency shows. Raises UsageError for an unknown key, column or kind, a table without times or numbers,
+    and a range with too many rows for its kind.
     """
     table = find(key, store.tables, "dataset or product")
     if not table.time:
@@ -52,9 +58,9 @@ def picture_of(
         raise UsageError(f"there is no kind of picture '{kind}': there are {', '.join(KINDS)}.")
     kind = kind or usual_kind(table, columns)
     if kind == "scatter" and table.name in _BATTERY and not columns:
-        shown = _frequency_and_power(store, table, window)
+        shown = _frequency_and_power(store, table, window, where, filters)
     else:
-        shown = _rows_for(store, table, window, where, kind, columns)
+        shown = _rows_for(store, table, window, where, filters, kind, columns)
     if shown is None:
         return None
     panels, more = _panels(shown, kind, power_mw)
@@ -86,6 +92,7 @@ def _rows_for(
     table: Table,
     window: Window | None,
     where: Mapping[str, Any] | None,
+    filters: Sequence[Condition],
     kind: str,
     columns: Sequence[str] | None,
 ) -> Shown | None:
@@ -94,16 +101,19 @@ def _rows_for(
     longest = _LONGEST.get(kind, 7)
     if kind == "heatmap":
         days = len(days_in(window)) if window else longest
-        shown = read(
-            store, table, window, where, columns, longest=longest, most=1 << 30, shape="one"
+        one = partial(
+            read, store, table, where=where, columns=columns, filters=filters, shape="one"
         )
+        shown = one(window, longest=longest, most=1 << 30)
         if shown and (shown.length or PERIOD) < PERIOD:  # finer than its cells
-            return read(store, table, shown.window, where, columns, most=days * 50, shape="one")
+            return one(shown.window, most=days * 50)
         return shown
     most = 1 << 30 if kind in _EVERY_ROW else 20_000 if kind == "profile" else None
     shape: Any = "stack" if kind == "area" else "lines"
-    bounded = {"most": most} if most else {}
-    return read(store, table, window, where, columns, longest=longest, shape=shape, **bounded)
+    more = {"most": most} if most else {}
+    return read(
+        store, table, window, where, columns, filters=filters, longest=longest, shape=shape, **more
+    )
 
 
 def _panels(shown: Shown, kind: str, power_mw: float | None) -> tuple[list[Panel], dict[str, Any]]:
@@ -144,21 +154,20 @@ def _panels(shown: Shown, kind: str, power_mw: float | None) -> tuple[list[Panel
     return panels, {"x_label": label, "x_is_time": False, "notes": notes}
 
 
-def _frequency_and_power(store: SqlStore, table: Table, window: Window | None) -> Shown | None:
+def _frequency_and_power(
+    store: SqlStore,
+    table: Table,
+    window: Window | None,
+    where: Mapping[str, Any] | None,
+    filters: Sequence[Condition],
+) -> Shown | None:
     """Power over frequency: of samples, or of the means of settlement periods."""
     import pandas as pd
 
+    every = partial(read, store, table, window, where, filters=filters, most=1 << 30)
     if table.name == "battery_power":
-        return read(
-            store,
-            table,
-            window,
-            None,
-            ["frequency_hz", "battery_power_mw"],
-            longest=1,
-            most=1 << 30,
-        )
-    shown = read(store, table, window, None, ["average_power_mw"], longest=7, most=1 << 30)
+        return every(["frequency_hz", "battery_power_mw"], longest=1)
+    shown = every(["average_power_mw"])
     if shown is None:
         return None
     frequency = store.tables["frequency"]

@@ -159,29 +159,3 @@ def _shade(colour: str, number: int) -> str:
 def colour(ink: str) -> str:
     """The colour of an ink as ``#rrggbb``; a colour stands for itself."""
     return ink if ink.startswith("#") else INKS[ink]
-
-
-def words(name: str, unit: str) -> str:
-    """A column's name without its unit, as words.
-
-    >>> words("generation_mw", "MW"), words("price_gbp_per_mwh", "GBP/MWh"), words("price_per_mwh", "EUR/MWh")
-    ('generation', 'price', 'price')
-    """
-    suffix = unit.lower().replace("/", "_per_").replace(" ", "_").replace("%", "percent")
-    # A unit that depends on the row (currency/MWh) leaves only its lower half in the name.
-    lower = suffix.partition("_per_")[2]
-    for end in (suffix, f"per_{lower}" if lower else ""):
-        if end and name.endswith(f"_{end}"):
-            name = name.removesuffix(f"_{end}")
-    return name.replace("_", " ")
-
-
-def percent(share: float) -> str:
-    """A share as people read it, never 100 % of what is not whole; empty where it is not known.
-
-    >>> percent(1.0), percent(0.99999), percent(0.5)
-    ('100%', '99.9%', '50.0%')
-    """
-    if share != share:
-        return ""
-    return "100%" if share >= 1 else f"{min(share, 0.999):.1%}"

@@ -12,7 +12,7 @@ from domain.quality import OPERATIONAL, STATUTORY
 from domain.response import NOMINAL_HZ, response_mw
 from domain.settlement import PERIOD, days_in, periods_in, settlement_columns
 from domain.tables import Column
-from pictures.inks import CYCLE, ink_of, inks_of, words
+from pictures.inks import CYCLE, ink_of, inks_of
 from pictures.picture import (
     Band,
     Bars,
@@ -30,6 +30,7 @@ from pictures.picture import (
     stairs,
 )
 from pictures.rows import Shown
+from pictures.words import words
 from products.frequency_histogram import BIN_MHZ
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from pictures.choosing import picture_of
 from pictures.inks import BLUE, CYCLE, GREY, RUST, inks_of, label_of
 from pictures.kinds import axis_label
 from pictures.picture import Dash, Line, Mark, Panel, Picture
-from pictures.rows import unit_in
 from pictures.spans import Part, Spans, line, picture, read_spans, stack
+from pictures.subjects import unit_in
 from stores.filtering import Condition
 from stores.looking import MOST_ROWS
 

@@ -1,8 +1,7 @@
-"""Which rows of a table make a picture: its numbers and their units, its series, a range, read or in buckets."""
+"""Which rows of a table make a picture: a range, a handful of series, read or in buckets."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta, tzinfo
@@ -15,12 +14,20 @@ from domain.windows import Window
 from domain.zones import ZONES
 from pictures.inks import FUEL_COLUMNS, label_of
 from pictures.picture import instants
-from products import PRODUCTS
-from products.product import Product
-from sources import DATASETS
-from sources.dataset import Dataset, Provider
+from pictures.subjects import (
+    IDS,
+    SAID,
+    Subject,
+    drawn_along,
+    is_instant,
+    numbers_of,
+    series_columns,
+    subject_of,
+    unit_in,
+    units_in,
+)
+from stores.filtering import Condition
 from stores.looking import BUCKET_END, BUCKET_START, ROWS
-from stores.selecting import check_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,63 +40,12 @@ MOST_READ, MOST_VERSIONS = 1_000_000, 300_000
 MOST_SERIES, MOST_FUELS = 12, 24
 SECOND = timedelta(seconds=1)
 Shape = Literal["one", "stack", "lines"]
-# When a row was said, not what it is about.
-_SAID = ("publish_time", "published_at", "issue_time", "version")
-# What numbers rows without being a series of them.
-_IDS = ("trade_id", "acceptance_number", "invoice_id", "mrid", "text_id", "action", "bid")
-# Numbers about the row itself.
-_ABOUT_ROWS = (
-    "coverage",
-    "resolution_s",
-    "samples",
-    "quality",
-    "settlement_period",
-    "revision",
-    "lead_hours",
-)
 _LENGTHS = [
     timedelta(seconds=n)
     for n in (15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200)
 ]
 _DAYS = (1, 2, 7, 14, 28, 56, 112)
 _DAY_GRAINS = ("settlement day", "day")
-
-
-_EVERYTHING: tuple[Dataset | Product, ...] = (*DATASETS, *PRODUCTS)
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A dataset or product as pictures know it."""
-
-    key: str
-    title: str
-    table: Table
-    grain: str
-    providers: tuple[Provider, ...]
-
-
-def subject_of(table: Table) -> Subject:
-    """Title, grain and the providers of whatever it is made from."""
-    made = {product.key: product for product in PRODUCTS}
-    fetched = {dataset.key: dataset for dataset in DATASETS}
-    found: Dataset | Product = next(
-        each for each in _EVERYTHING if each.table is table or each.table == table
-    )
-    providers: dict[str, Provider] = {}
-    waiting, seen = [found.key], set()
-    while waiting:
-        key = waiting.pop()
-        if key in seen:
-            continue
-        seen.add(key)
-        if key in made:
-            waiting += made[key].inputs
-        else:
-            providers[fetched[key].provider.key] = fetched[key].provider
-    grain = found.grain if isinstance(found, Product) else ""
-    listed = tuple(providers[key] for key in sorted(providers))
-    return Subject(found.key, found.title, table, grain, listed)
 
 
 @dataclass(frozen=True)
@@ -126,88 +82,29 @@ class Shown:
         )
 
 
-def drawn_along(table: Table) -> str:
-    """The column of time that rows are about: not the one that says when they were published."""
-    if table.time in _SAID:
-        for name in table.key:
-            if name not in _SAID and table.column(name).dtype == "time":
-                return name
-    return table.time
-
-
-def numbers_of(table: Table, wanted: Sequence[str] | None = None) -> tuple[Column, ...]:
-    """The columns to draw: those named, or every quantity; UsageError where there is none."""
-    if wanted:
-        check_columns(table, wanted)
-        chosen = tuple(table.column(name) for name in wanted)
-        for column in chosen:
-            if column.dtype not in ("float", "int", "decimal"):
-                raise UsageError(f"{table.name}.{column.name} holds no numbers to draw.")
-        return chosen
-    for kinds in (("float", "decimal"), ("int",)):
-        found = tuple(
-            column
-            for column in table.columns
-            if column.dtype in kinds
-            and column.name not in (*table.key, *_ABOUT_ROWS)
-            and not column.name.startswith("standard_deviation")
-        )
-        if found:
-            return found
-    raise UsageError(f"{table.name} has no numbers to draw: 'export' shows its rows.")
-
-
-def series_columns(table: Table, columns: Sequence[Column]) -> tuple[str, ...]:
-    """The columns that tell series apart, those that a unit depends on among them."""
-    along = drawn_along(table)
-    names = [
-        name
-        for name in table.key
-        if table.column(name).dtype in ("text", "int")
-        and name not in (along, *_IDS, "millisecond", "revision", "deviation_mhz")
-    ]
-    for column in columns:
-        names += [name for name in units_in(table, column) if name not in names]
-    return tuple(names)
-
-
-def units_in(table: Table, column: Column) -> list[str]:
-    """The columns whose values are part of a column's unit, as in ``currency/MWh``."""
-    known = [c.name for c in table.columns if c.dtype == "text"]
-    return [name for name in re.findall(r"\w+", column.unit) if name in known]
-
-
-def unit_in(column: Column, values: Mapping[str, object]) -> str:
-    """The unit of a column in rows with these values.
-
-    >>> price = Column("price_per_mwh", "float", "currency/MWh", "")
-    >>> unit_in(price, {"currency": "EUR"})
-    'EUR/MWh'
-    """
-    unit = column.unit.removeprefix("as ").replace("`", "")
-    for name, value in values.items():
-        unit = re.sub(rf"\b{re.escape(name)}\b", str(value), unit)
-    return unit
-
-
 def default_window(
-    store: SqlStore, subject: Subject, where: Mapping[str, Any], *, longest: int
+    store: SqlStore,
+    subject: Subject,
+    where: Mapping[str, Any],
+    filters: Sequence[Condition] = (),
+    *,
+    longest: int,
 ) -> Window | None:
     """The newest range that makes a picture, at most ``longest`` days; None where nothing is stored."""
     table = subject.table
-    extent = store.extent(table, where)
+    extent = store.extent(table, where, filters)
     if extent is None:
         return None
     if drawn_along(table) != table.time:  # the newest issue
         return Window(extent.end - SECOND, extent.end)
     last = days_in(extent)[-1]
-    a_day = store.count(table, day_window(last), where)
+    a_day = store.count(table, day_window(last), where, filters)
     if subject.grain in ("month", *_DAY_GRAINS):
         days = longest if subject.grain == "month" else max(longest, 92)
     else:
         days = 1 if a_day >= 1000 and longest < 31 else longest
     newest = days_window(last - (days - 1) * ONE_DAY, last)
-    held = store.extent(table, where, window=newest)
+    held = store.extent(table, where, filters, newest)
     return Window(day_window(days_in(held)[0]).start, newest.end) if held else newest
 
 
@@ -218,11 +115,12 @@ def read(
     where: Mapping[str, Any] | None,
     columns: Sequence[str] | None,
     *,
+    filters: Sequence[Condition] = (),
     longest: int = 7,
     most: int = MOST_POINTS,
     shape: Shape = "lines",
 ) -> Shown | None:
-    """The rows of a picture; None where nothing is stored for it.
+    """The rows of a picture that fulfil conditions; None where nothing is stored for it.
 
     ``longest`` days are the range where none is asked for. More than ``most`` rows a series come in
     buckets. ``shape`` says how many series there may be: one, a stack of types of one zone, or a dozen
@@ -232,10 +130,10 @@ def read(
 
     subject = subject_of(table)
     chosen = numbers_of(table, columns)
-    window = window or default_window(store, subject, where or {}, longest=longest)
-    if window is None or not store.count(table, window, where):
+    window = window or default_window(store, subject, where or {}, filters, longest=longest)
+    if window is None or not store.count(table, window, where, filters):
         return None
-    series = _handful(store, table, window, dict(where or {}), chosen, shape)
+    series = _handful(store, table, window, dict(where or {}), filters, chosen, shape)
     shown = Shown(
         subject,
         window,
@@ -244,18 +142,24 @@ def read(
         _clock(series.where),
         by=series.by,
         fixed=series.fixed,
-        notes=series.notes,
+        notes=(*series.notes, *_narrowed(filters, series.fixed)),
     )
-    rows = store.count(table, window, series.where)
+    rows = store.count(table, window, series.where, filters)
     # Means over versions, or over trades, would mix what does not belong together.
-    single = not any(name in (*_SAID, *_IDS) for name in table.key) or rows > MOST_VERSIONS
+    single = not any(name in (*SAID, *IDS) for name in table.key) or rows > MOST_VERSIONS
     if rows / series.count > most and single and drawn_along(table) == table.time:
-        return _in_buckets(store, shown, series.where, most)
+        return _in_buckets(store, shown, series.where, filters, most)
     if rows > MOST_READ:
         raise UsageError(
             f"{rows} rows of {table.name} are too many for this picture: choose a shorter range."
         )
-    return _as_rows(store, shown, series.where)
+    return _as_rows(store, shown, series.where, filters)
+
+
+def _narrowed(filters: Sequence[Condition], fixed: Mapping[str, object]) -> list[str]:
+    """What the reader has to know of conditions; the one series that is left stands in the title."""
+    told = [f"{c.column} {c.operator} {c.value}".strip() for c in filters if c.column not in fixed]
+    return [f"only rows with {' and '.join(told)}"] if told else []
 
 
 @dataclass(frozen=True)
@@ -274,6 +178,7 @@ def _handful(
     table: Table,
     window: Window,
     where: dict[str, Any],
+    filters: Sequence[Condition],
     columns: Sequence[Column],
     shape: Shape,
 ) -> _Series:
@@ -281,7 +186,7 @@ def _handful(
     if not by:
         return _Series(where, (), {}, (), 1)
     size = f"{columns[0].name}_mean"
-    found = store.aggregate(table, [columns[0].name], window, where, 1, by)
+    found = store.aggregate(table, [columns[0].name], window, where, 1, by, filters)
     found[size] = found[size].abs()
     most = {"one": 1, "stack": MOST_FUELS, "lines": MOST_SERIES}[shape]
     where, notes = dict(where), []
@@ -337,12 +242,18 @@ def buckets_of(
     return [window.start, *(at for at in starts[1:] if at < window.end), window.end], step * ONE_DAY
 
 
-def _in_buckets(store: SqlStore, shown: Shown, where: Mapping[str, Any], most: int) -> Shown:
+def _in_buckets(
+    store: SqlStore,
+    shown: Shown,
+    where: Mapping[str, Any],
+    filters: Sequence[Condition],
+    most: int,
+) -> Shown:
     table, window, by = shown.subject.table, shown.window, shown.by
     names = [column.name for column in shown.columns]
-    resolution = _length(store, shown, where)
+    resolution = _length(store, shown, where, filters)
     edges, length = buckets_of(window, resolution, most)
-    found = store.aggregate(table, names, window, where, edges, by)
+    found = store.aggregate(table, names, window, where, edges, by, filters)
     found = found.rename(columns={f"{name}_mean": name for name in names})
     frame, units = _by_series(shown, found, found, BUCKET_START)
     frame["end"] = instants(found[BUCKET_END])
@@ -350,22 +261,26 @@ def _in_buckets(store: SqlStore, shown: Shown, where: Mapping[str, Any], most: i
     return replace(shown, frame=frame, bucket=length, length=resolution, units=units)
 
 
-def _length(store: SqlStore, shown: Shown, where: Mapping[str, Any]) -> timedelta | None:
+def _length(
+    store: SqlStore, shown: Shown, where: Mapping[str, Any], filters: Sequence[Condition]
+) -> timedelta | None:
     """The resolution of what is in the buckets, from its newest rows."""
     table = shown.subject.table
     names = list(dict.fromkeys([table.time, *shown.by]))
     newest = store.page(
-        table, shown.window, where, order=[f"-{table.time}"], limit=500, columns=names
+        table, shown.window, where, filters, [f"-{table.time}"], limit=500, columns=names
     )
     newest = newest.sort_values(table.time)
     return usual_step(instants(newest[table.time]))
 
 
-def _as_rows(store: SqlStore, shown: Shown, where: Mapping[str, Any]) -> Shown:
+def _as_rows(
+    store: SqlStore, shown: Shown, where: Mapping[str, Any], filters: Sequence[Condition]
+) -> Shown:
     import pandas as pd
 
     table, along = shown.subject.table, drawn_along(shown.subject.table)
-    frame = store.read_table(table, shown.window, where)
+    frame = store.page(table, shown.window, where, filters, limit=MOST_READ)
     said = [n for n in table.key if n != along and table.column(n).dtype == "time"]
     if said:  # of what was said more than once about the same time the newest
         frame = frame.sort_values(said, kind="stable").drop_duplicates(
@@ -378,7 +293,7 @@ def _as_rows(store: SqlStore, shown: Shown, where: Mapping[str, Any]) -> Shown:
         usual = frame["resolution_s"].mode()
         length = timedelta(seconds=int(usual.iloc[0])) if len(usual) else length
     instant = is_instant(shown.subject)
-    if any(name in _IDS for name in table.key):
+    if any(name in IDS for name in table.key):
         length = None
     if not instant:
         rows["end"] = _ends(shown.subject, frame, rows["start"], length)
@@ -393,14 +308,6 @@ def _as_rows(store: SqlStore, shown: Shown, where: Mapping[str, Any]) -> Shown:
         first = pd.to_datetime(rows["start"].min(), utc=True).to_pydatetime()
         shown = replace(shown, window=Window(first, last + SECOND if last == first else last))
     return replace(shown, frame=rows, length=length, instant=instant, notes=notes, units=units)
-
-
-def is_instant(subject: Subject) -> bool:
-    """Whether rows tell of moments and not of intervals."""
-    along = drawn_along(subject.table)
-    if subject.grain in ("sample", "event") or any(name in _IDS for name in subject.table.key):
-        return True
-    return along not in ("time_from",) and not along.endswith("_start")
 
 
 def _by_series(
@@ -487,16 +394,3 @@ def usual_step(times: Any) -> timedelta | None:
         return None
     steps, counts = np.unique(apart, return_counts=True)
     return timedelta(seconds=int(steps[counts.argmax()]))
-
-
-def lasting(length: timedelta) -> str:
-    """A length as people say it.
-
-    >>> lasting(timedelta(seconds=15)), lasting(timedelta(minutes=30)), lasting(timedelta(days=7))
-    ('15 s', '30 min', '7 days')
-    """
-    seconds = length.total_seconds()
-    for unit, name in ((86_400, "days"), (3600, "h"), (60, "min")):
-        if seconds >= unit and seconds % unit == 0:
-            return f"{seconds / unit:g} {name if seconds > unit or name != 'days' else 'day'}"
-    return f"{seconds:g} s"

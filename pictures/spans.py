@@ -22,7 +22,6 @@ from domain.settlement import (
 )
 from domain.tables import Column, Table
 from domain.windows import Window
-from pictures.inks import percent, words
 from pictures.kinds import axis_label
 from pictures.picture import (
     Band,
@@ -38,7 +37,9 @@ from pictures.picture import (
     stacked,
     stairs,
 )
-from pictures.rows import MOST_POINTS, lasting, subject_of
+from pictures.rows import MOST_POINTS
+from pictures.subjects import subject_of
+from pictures.words import lasting, percent, words
 from stores.filtering import Condition
 from stores.looking import BUCKET_END, BUCKET_START, MOST_ROWS, ROWS
 from stores.sql import SYNTHETIC

@@ -1,14 +1,14 @@
-"""Pictures of British wind and solar, from the sections of ``analysis.wind_solar``."""
+"""Pictures of British wind and solar, from the sections of ``analysis``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from analysis.wind_solar import THRESHOLDS
+from analysis.extremes import THRESHOLDS
 from domain.settlement import PERIOD
 from domain.windows import Window
-from pictures.inks import RUST, inks_of, percent
+from pictures.inks import RUST, inks_of
 from pictures.picture import (
     Band,
     Bars,
@@ -25,7 +25,8 @@ from pictures.picture import (
     stacked,
     stairs,
 )
-from pictures.rows import buckets_of, lasting
+from pictures.rows import buckets_of
+from pictures.words import lasting, percent
 from stores.looking import BUCKET_END, BUCKET_START, ROWS
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from analysis.sections import Section
-    from analysis.wind_solar import WindSolar
+    from analysis.series import WindSolar
     from stores.sql import SqlStore
 
 TYPES = ("Wind Offshore", "Wind Onshore", "Solar")

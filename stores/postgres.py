@@ -367,6 +367,15 @@ class PostgresStore(SqlStore):
                     _spelled("SELECT pg_advisory_unlock(" + _LOCK + ")"), (f"run {key}",)
                 )
 
+    def is_locked(self, key: str) -> bool:
+        """Whether another connection holds a key; who asks at the same time does not count."""
+        ((free,),) = self.execute(
+            "SELECT pg_try_advisory_lock_shared(" + _LOCK + ")", (f"run {key}",)
+        )
+        if free:
+            self.execute("SELECT pg_advisory_unlock_shared(" + _LOCK + ")", (f"run {key}",))
+        return not free
+
     # --- errors -------------------------------------------------------------------------------
 
     @contextlib.contextmanager

@@ -20,11 +20,15 @@ from sandbox.grid import Columns
 from sandbox.neso.demand import HOUR_S
 from sandbox.neso.tables import Table
 from sandbox.noise import Floats, Instants, octaves
+from sandbox.wind_solar import CAPACITY_MW, WindSolarSeries
 
 FIRST_DAY = day_number(date(2018, 4, 1))
 # At half past eight the forecast of the next settlement day replaces that of the present one.
 ISSUED_S = 8 * HOUR_S + 30 * 60
-_LAYERS = ((96 * HOUR_S, 0.6), (30 * HOUR_S, 0.4), (9 * HOUR_S, 0.2), (2 * HOUR_S, 0.05))
+# By how much a day-ahead forecast misses what the wind then does, as a share of it.
+_MISSES = ((40 * HOUR_S, 0.12), (11 * HOUR_S, 0.07), (2 * HOUR_S, 0.03))
+# All that ever blows in ``sandbox.wind_solar``, which does not grow as real fleets do.
+_FLEET_MW = CAPACITY_MW["Wind Onshore"] + CAPACITY_MW["Wind Offshore"]
 _KINDS = {
     "Datetime_GMT": "text",
     "Date": "date",
@@ -39,6 +43,7 @@ class DayAheadWind:
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
+        self._output = WindSolarSeries(seed)
 
     def current(self, now: int) -> Table:
         """Return the file of the newest morning."""
@@ -62,11 +67,12 @@ class DayAheadWind:
         }
 
     def _capacity(self, starts: Instants) -> Floats:
-        return 11_000.0 + 45.0 * np.floor((starts / DAY_S - FIRST_DAY) / 14.0)
+        return _FLEET_MW + 5.0 * np.floor((starts / DAY_S - FIRST_DAY) / 14.0)
 
     def _forecast(self, starts: Instants) -> Floats:
-        level = 0.4 + 0.3 * octaves(self.seed, "neso/metered-wind", _LAYERS, starts)
-        return np.floor(self._capacity(starts) * np.clip(level, 0.02, 0.93))
+        missed = octaves(self.seed, "neso/metered-wind", _MISSES, starts)
+        wind = self._output.wind_mw(starts + PERIOD_S // 2) * (1.0 + missed)
+        return np.floor(np.clip(wind, 0.0, self._capacity(starts)))
 
     def _table(self, first: int, end: int, *, issued: bool) -> Table:
         starts = np.arange(first, max(end, first), PERIOD_S, dtype=np.int64)

@@ -387,7 +387,10 @@ def _tear(log: Path, rng: random.Random) -> None:
 def survive_power_cuts(
     folder: Path, sandbox: Sandbox, expected: dict[str, str], copies: int, seed: int
 ) -> Tally:
-    """Take at least so many copies of running runs; each must be intact and end like ``expected``."""
+    """Take at least so many copies of running runs; each must be intact and end like ``expected``.
+
+    At least one of them has lost the end of its write-ahead log.
+    """
     tally = Tally()
 
     def mend(copy: Path, lost: bool) -> None:
@@ -407,12 +410,16 @@ def survive_power_cuts(
         shutil.rmtree(copy.parent)
 
     number = 0
-    while tally.copies < copies:
+    while tally.copies < copies or not tally.torn:
         place = Place(folder / f"run{number}", sandbox)
         taken = copies_of_a_run(place, folder / f"copies{number}", 0.06, seed + number)
-        left = copies - tally.copies
+        left = max(copies - tally.copies, 1)
         if len(taken) > left:  # spread over the whole run, not its first moments
-            taken = sorted(random.Random(seed).sample(taken, left))
+            drawn = random.Random(seed).sample(taken, left)
+            torn = [copy for copy in taken if (copy / "torn").exists()]
+            if torn and not set(torn) & set(drawn):
+                drawn[0] = torn[-1]
+            taken = sorted(drawn)
         with ThreadPoolExecutor(AT_ONCE) as pool:
             for done in [pool.submit(mend, c, n % 3 == 0) for n, c in enumerate(taken)]:
                 done.result()

@@ -24,9 +24,11 @@ from typer.testing import CliRunner, Result
 
 import main
 import storage
+from analysis.extremes import ramp_histogram
 from analysis.sections import Section, as_csv, as_json
+from analysis.series import read_wind_solar
 from analysis.tables import table_sections
-from analysis.wind_solar import ramp_histogram, read_wind_solar, wind_solar_sections
+from analysis.wind_solar import wind_solar_sections
 from domain.settlement import parse_range, settlement_period
 from domain.tables import conform
 from domain.windows import Window
@@ -169,6 +171,23 @@ def test_capacity_factor_of_solar_takes_its_capacity_from_data(
     assert math.isnan(told["relative_to_observed_maximum"])
 
 
+def test_capacity_factor_of_wind_takes_the_capacity_that_its_forecast_names(
+    filled: World, sections: dict[str, Section]
+) -> None:
+    ((factor, periods),) = asked(
+        filled,
+        "SELECT sum(megawatts) / sum(wind_capacity_mw), count(*) FROM (SELECT period_start, "
+        "sum(generation_mw) AS megawatts FROM wind_solar WHERE psr_type LIKE 'Wind%' "
+        "AND period_start >= ? AND period_start < ? GROUP BY 1 HAVING count(*) = 2) "
+        "JOIN day_ahead_wind_forecast USING (period_start)",
+        *BOUNDS,
+    )
+    told = of(sections["summary"], series="Wind")
+    assert told["capacity_factor"] == pytest.approx(factor)
+    assert told["reference"] == "data: day_ahead_wind_forecast"
+    assert periods == of(sections["coverage"], series="Wind")["periods"]
+
+
 def test_without_capacity_nothing_is_called_a_capacity_factor(
     sections: dict[str, Section], power: dict[str, dict[datetime, float]]
 ) -> None:
@@ -181,15 +200,6 @@ def test_without_capacity_nothing_is_called_a_capacity_factor(
         statistics.fmean(values) / told["reference_mw"]
     )
     assert told["reference"].startswith("observed maximum")
-
-
-def test_a_capacity_that_output_exceeds_is_of_other_plants(
-    filled: World, sections: dict[str, Section]
-) -> None:
-    ((capacity,),) = asked(filled, "SELECT max(wind_capacity_mw) FROM day_ahead_wind_forecast")
-    told = of(sections["summary"], series="Wind")
-    assert told["maximum_mw"] > capacity
-    assert "output exceeds the capacity of day_ahead_wind_forecast" in told["reference"]
 
 
 @pytest.mark.parametrize(
@@ -224,6 +234,12 @@ def test_a_capacity_that_output_exceeds_is_of_other_plants(
             {"publish_time": "2020-02-01T00:00:00Z", "psr_type": "Solar", "year": 2020,
              "quantity": 0.0, "row_id": "1"},
             "observed maximum (P99.9)",
+        ),
+        (
+            "igca",
+            {"publish_time": "2020-02-01T00:00:00Z", "psr_type": "Solar", "year": 2020,
+             "quantity": 150.0, "row_id": "1"},
+            "observed maximum (P99.9) (output exceeds the capacity of igca)",
         ),
     ],
 )  # fmt: skip

@@ -163,10 +163,13 @@ def test_workers_write_to_postgresql_themselves(
 
 
 def test_worker_with_another_database_writes_nothing(
-    cluster: DaskCluster, world: World, tmp_path: Path, postgres: PostgresServer
+    cluster: DaskCluster, world: World, tmp_path: Path, postgres: PostgresServer, database: str
 ) -> None:
     there = PostgresWorld(tmp_path / "postgres", world.sandbox, postgres.new_database())
-    report = run_on(cluster, there, only=["wind_solar"])
+    theirs = PostgresWorld(tmp_path / "theirs", world.sandbox, database)
+    # Not even while a run holds the lock of the same dataset in the workers' own database.
+    with theirs.store() as store, store.lock("wind_solar"):
+        report = run_on(cluster, there, only=["wind_solar"])
     assert len(report.failures) == report.fetched[0].windows > 1
     assert all("has another STORE_URL than the run" in line for line in report.failures)
     assert PASSWORD not in " ".join(report.failures)

@@ -34,6 +34,7 @@ from tests.integration.test_store_contract import (
     postgres_rows,
     write,
 )
+from utils import Locked
 
 DAY = "2024-10-05"
 CORE = {"DATASETS": "core", "PRODUCTS": "average_power,wind_solar_summary,half_hourly_averages"}
@@ -252,6 +253,28 @@ def test_lock_that_another_took_meanwhile_ends_the_run(own: PostgresServer) -> N
         with pytest.raises(StoreLost, match="another run has locked frequency"):
             write(store, PLAIN, plain(1))
     assert postgres_rows(url, "plain") == []
+
+
+def test_lock_is_seen_by_whoever_asks_and_asking_is_not_taken_for_one(own: PostgresServer) -> None:
+    from stores.postgres import PostgresStore
+
+    url = own.new_database()
+    with contextlib.ExitStack() as held:
+        run, one, two = (held.enter_context(PostgresStore(url, TABLES)) for _ in range(3))
+        for store in (run, one, two):
+            store.prepare()
+        assert not one.is_locked("frequency")
+        with run.lock("frequency"):
+            assert one.is_locked("frequency")
+            assert not one.is_locked("load_actual")
+        # Another that is asking in this very moment.
+        two.execute(
+            "SELECT pg_try_advisory_lock_shared("
+            "hashtextextended('gridledger ' || current_schema() || ' run frequency', 0))"
+        )
+        assert not one.is_locked("frequency")
+        with pytest.raises(Locked), run.lock("frequency"):
+            pass
 
 
 # --- a bad address -----------------------------------------------------------------------------

@@ -46,19 +46,6 @@ class Conditions(unittest.TestCase):
             with self.subTest(text), self.assertRaisesRegex(UsageError, reason):
                 read_condition(WIND, text)
 
-    def test_a_chart_takes_values_and_tells_what_it_leaves_out(self) -> None:
-        from dashboard.explorer import equalities
-
-        conditions = (
-            Condition("psr_type", "=", "Solar"),
-            Condition("psr_type", "=", "Wind"),
-            Condition("generation_mw", ">", "5"),
-        )
-        self.assertEqual(
-            equalities(WIND, conditions),
-            ({"psr_type": ["Solar"]}, ["psr_type = Wind", "generation_mw > 5"]),
-        )
-
     def test_the_command_for_more_is_safe_to_paste(self) -> None:
         from dashboard.explorer import Chosen, export_command
 

@@ -18,7 +18,7 @@ LAYERS = {
     4: ("asking", "computing"),
     5: ("fetch_data", "process_data"),
     6: (
-        "main", "synthetic", "job", "metrics", "look", "doctor", "validate_schema", "check_samples", "checks", "reference", "console",
+        "main", "synthetic", "job", "metrics", "look", "doctor", "validate_schema", "check_samples", "plain_entsoe", "checks", "reference", "console",
         "analysis", "analyzing", "backfill", "battery", "copying", "holes", "forecasting", "forecast_commands", "invoicing", "pictures", "plotting", "progress", "publishing", "replaying", "report_page", "reporting", "validate_schema", "dashboard", "streamlit_app", "benchmarks", "deploy",
     ),
 }  # fmt: skip

@@ -15,7 +15,8 @@ import pandas as pd
 import pictures.inks
 import pictures.kinds
 import pictures.picture
-import pictures.rows
+import pictures.subjects
+import pictures.words
 from domain.errors import UsageError
 from domain.settlement import day_window, parse_range, settlement_columns
 from domain.tables import Table, conform
@@ -23,9 +24,10 @@ from domain.windows import Window
 from pictures import inks
 from pictures.choosing import picture_of, usual_kind
 from pictures.picture import Band, Cells, Line, Picture, Points, broken, stacked, stairs
-from pictures.rows import numbers_of, series_columns, unit_in
+from pictures.subjects import numbers_of, series_columns, unit_in
 from sources import DATASETS
 from storage import tables
+from stores.filtering import Condition
 from stores.sqlite import IN_MEMORY, SqliteStore
 
 TABLES = tables()
@@ -88,7 +90,13 @@ def marks_of(picture: Picture, kind: type) -> list[Any]:
 
 class Marks(unittest.TestCase):
     def test_examples(self) -> None:
-        for module in (pictures.picture, pictures.inks, pictures.rows, pictures.kinds):
+        for module in (
+            pictures.picture,
+            pictures.inks,
+            pictures.subjects,
+            pictures.words,
+            pictures.kinds,
+        ):
             with self.subTest(module=module.__name__):
                 self.assertEqual(doctest.testmod(module).failed, 0)
 
@@ -266,6 +274,33 @@ class Lines(unittest.TestCase):
             set(known[::2]), set(rows.loc[rows["psr_type"] == "Wind Onshore", "generation_mw"])
         )
 
+    def test_conditions_of_any_kind_narrow_rows_and_buckets_alike(self) -> None:
+        rows = wind_solar("2024-10-26", "2024-10-27")
+        limit = float(rows["generation_mw"].median())
+        filters = (
+            Condition("psr_type", "!=", "Solar"),
+            Condition("generation_mw", ">", str(limit)),
+        )
+        own = rows[(rows["psr_type"] != "Solar") & (rows["generation_mw"] > limit)]
+        with store_of(wind_solar=rows) as store:
+            few = drawn(store, "wind_solar", kind="line", filters=filters)
+            old = drawn(store, "wind_solar", kind="profile", filters=filters)
+        for line in marks_of(few, Line):
+            kept = own.loc[own["psr_type"].str.lower() == line.label.lower(), "generation_mw"]
+            self.assertEqual(set(line.y[~np.isnan(line.y)]), set(kept))
+        self.assertIn(f"only rows with psr_type != Solar and generation_mw > {limit}", few.subtitle)
+        self.assertNotIn("Solar", {line.label for line in marks_of(old, Line)})
+        samples = frequency("2024-06-01", 86_400, np.tile([49.9, 50.1], 2880))
+        with store_of(frequency=samples) as store:
+            picture = drawn(
+                store,
+                "frequency",
+                parse_range("2024-06-01T00:00Z", "2024-06-02T00:00Z"),
+                filters=[Condition("frequency_hz", ">", "50")],
+            )
+        (band,) = marks_of(picture, Band)
+        self.assertEqual((float(np.nanmin(band.low)), float(np.nanmax(band.high))), (50.1, 50.1))
+
     def test_a_panel_a_unit(self) -> None:
         times = pd.date_range("2024-10-27", periods=8, freq="30min", tz="UTC", unit="us")
         rows = pd.DataFrame({"period_start": times, "data_provider": "APXMIDP"})
@@ -316,7 +351,7 @@ class Lines(unittest.TestCase):
     def test_every_dataset_and_product_knows_whose_data_it_shows(self) -> None:
         keys = {dataset.key for dataset in DATASETS}
         for key, table in TABLES.items():
-            subject = pictures.rows.subject_of(table)
+            subject = pictures.subjects.subject_of(table)
             with self.subTest(key=key):
                 self.assertTrue(subject.providers)
                 self.assertTrue(key not in keys or len(subject.providers) == 1)

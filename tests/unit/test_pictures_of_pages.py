@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis import extremes
 from analysis import wind_solar as figures
 from analysis.capacity import Capacity
 from analysis.sections import Section
-from analysis.wind_solar import WindSolar
+from analysis.series import WindSolar
 from domain.settlement import day_window, days_window, period_grid
 from domain.windows import Window
 from pictures import battery, wind_solar
@@ -176,8 +177,8 @@ class WindAndSolar(unittest.TestCase):
             wind_solar.diurnal(data, figures.diurnal(data)),
             wind_solar.seasonal(data, figures.seasonal(data), "Wind"),
             wind_solar.duration(data, figures.duration(data)),
-            wind_solar.ramp_histogram(data, figures.ramp_histogram(data), 0.5),
-            wind_solar.droughts(data, figures.drought_events(data, 6.0), "Wind", "CBT"),
+            wind_solar.ramp_histogram(data, extremes.ramp_histogram(data), 0.5),
+            wind_solar.droughts(data, extremes.drought_events(data, 6.0), "Wind", "CBT"),
         ]
         both = wind_solar.together(data)
         assert both is not None
@@ -225,7 +226,7 @@ class WindAndSolar(unittest.TestCase):
 
     def test_no_ramp_of_a_size_is_no_point_on_a_logarithmic_axis(self) -> None:
         data = two_days()
-        section = figures.ramp_histogram(data)
+        section = extremes.ramp_histogram(data)
         (panel,) = wind_solar.ramp_histogram(data, section, 0.5).panels
         self.assertTrue(panel.log_y)
         line = of(panel, Line, "Solar")
@@ -235,7 +236,7 @@ class WindAndSolar(unittest.TestCase):
 
     def test_droughts_are_bars_from_begin_to_end(self) -> None:
         data = two_days()
-        events = figures.drought_events(data, 6.0)
+        events = extremes.drought_events(data, 6.0)
         picture = wind_solar.droughts(data, events, "Solar", "CBT")
         bars = of(picture.panels[0], Bars)
         # Two mornings without sun, from midnight to noon of British summer.
