@@ -275,7 +275,7 @@ def _first_page_again(looked_at: object) -> None:
     before = st.session_state.setdefault("explorer-rows", looked_at)
     if before != looked_at:
         st.session_state["explorer-rows"] = looked_at
-        st.session_state["page"] = 1
+        st.session_state.pop("page", None)
 
 
 def _header(column: Column) -> Any:

@@ -94,10 +94,7 @@ def gb_prices(store: SqlStore, window: Window) -> Picture | None:
     notes = []
     if system:
         told["system prices"] = system
-        prices += line(system, "system_buy_price_gbp_per_mwh", "system buy price", CYCLE[0])
-        prices += line(
-            system, "system_sell_price_gbp_per_mwh", "system sell price", CYCLE[0], "dash"
-        )
+        prices += _system_prices(system)
     if traded:
         told["market index"] = traded
         notes.append("market index where something was traded")
@@ -122,6 +119,16 @@ def gb_prices(store: SqlStore, window: Window) -> Picture | None:
     if traded:
         panels.append(Panel(traded.label("volume_mwh", "traded volume"), volumes, height=0.7))
     return picture(store, "British prices", panels, told, notes)
+
+
+def _system_prices(system: Spans) -> list[Mark]:
+    """One line, unless there were two prices, as before November 2015."""
+    buy, sell = "system_buy_price_gbp_per_mwh", "system_sell_price_gbp_per_mwh"
+    ends = [end for end in ("", "_min", "_max") if buy + end in system.frame.columns]
+    if all(system.frame[buy + end].equals(system.frame[sell + end]) for end in ends):
+        return line(system, buy, "system price", CYCLE[0])
+    bought = line(system, buy, "system buy price", CYCLE[0])
+    return [*bought, *line(system, sell, "system sell price", CYCLE[0], "dash")]
 
 
 def gb_generation(store: SqlStore, window: Window) -> Picture | None:

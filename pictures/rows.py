@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from stores.sql import SqlStore
 
 # A picture has about a thousand pixels across: more points a series are put into buckets.
-MOST_POINTS = 1500
+MOST_POINTS = 1000
 MOST_READ, MOST_VERSIONS = 1_000_000, 300_000
 MOST_SERIES, MOST_FUELS = 12, 24
 SECOND = timedelta(seconds=1)
@@ -185,9 +185,7 @@ def _handful(
     by = series_columns(table, columns)
     if not by:
         return _Series(where, (), {}, (), 1)
-    size = f"{columns[0].name}_mean"
-    found = store.aggregate(table, [columns[0].name], window, where, 1, by, filters)
-    found[size] = found[size].abs()
+    found = store.combinations(table, by, window, where, filters)
     most = {"one": 1, "stack": MOST_FUELS, "lines": MOST_SERIES}[shape]
     where, notes = dict(where), []
     # A zone or an area is narrowed before a type of generation.
@@ -209,7 +207,8 @@ def _handful(
             kept = values[:1]
             notes.append(f"{name} {label_of(kept[0])}, one of {len(values)}")
         elif len(values) > most:
-            kept = sorted(found.groupby(name)[size].max().nlargest(most).index)
+            size = columns[0].name
+            kept = _largest(store, table, window, where, filters, size, by, name, most)
             notes.append(f"the {most} largest of {len(values)} by {name}")
         else:
             continue
@@ -221,6 +220,26 @@ def _handful(
     return _Series(where, left, fixed, tuple(notes), max(len(found), 1))
 
 
+def _largest(
+    store: SqlStore,
+    table: Table,
+    window: Window,
+    where: Mapping[str, Any],
+    filters: Sequence[Condition],
+    column: str,
+    by: tuple[str, ...],
+    name: str,
+    most: int,
+) -> list[Any]:
+    """The values of ``name`` whose series have the largest means, in order."""
+    # A database groups a hundred short pieces in half the time of a long one.
+    pieces = store.aggregate(table, [column], window, where, 100, by, filters)
+    pieces["sum"] = pieces[f"{column}_mean"] * pieces[f"{column}_count"]
+    sums = pieces.groupby(list(by), dropna=False)[["sum", f"{column}_count"]].sum()
+    means = (sums["sum"] / sums[f"{column}_count"]).abs()
+    return sorted(means.groupby(level=name).max().nlargest(most).index)
+
+
 def _clock(where: Mapping[str, Any]) -> tzinfo:
     """The clock of the zone that is shown; else the settlement calendar's."""
     zones = where.get("zone") or where.get("area")
@@ -229,17 +248,24 @@ def _clock(where: Mapping[str, Any]) -> tzinfo:
 
 
 def buckets_of(
-    window: Window, resolution: timedelta | None, most: int = MOST_POINTS
+    window: Window,
+    resolution: timedelta | None,
+    most: int = MOST_POINTS,
+    clock: tzinfo = LONDON,
 ) -> tuple[Any, timedelta]:
-    """At most ``most`` buckets for ``store.aggregate``, and how long one is: a usual time, or local days."""
+    """At most ``most`` buckets for ``store.aggregate``, and how long one is: a usual time, or local days.
+
+    Of many days they are whole weeks: pieces of four would show the weekend as a wave.
+    """
     least = max(resolution or window.length / most, window.length / most)
     length = next((each for each in _LENGTHS if each >= least), None)
     if length:
         return length, length
-    days = days_in(window)
+    days = days_in(window, clock)
     step = next((n for n in _DAYS if len(days) / n <= most), _DAYS[-1])
-    starts = [day_window(day).start for day in days[::step]]
-    return [window.start, *(at for at in starts[1:] if at < window.end), window.end], step * ONE_DAY
+    starts = [day_window(day, clock).start for day in days[::step]]
+    inside = [at for at in starts if window.start < at < window.end]
+    return [window.start, *inside, window.end], step * ONE_DAY
 
 
 def _in_buckets(

@@ -6,7 +6,6 @@ finds out by itself which series of a table make a picture.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta, tzinfo
@@ -37,7 +36,7 @@ from pictures.picture import (
     stacked,
     stairs,
 )
-from pictures.rows import MOST_POINTS
+from pictures.rows import MOST_POINTS, buckets_of
 from pictures.subjects import subject_of
 from pictures.words import lasting, percent, words
 from stores.filtering import Condition
@@ -55,7 +54,6 @@ if TYPE_CHECKING:
 
 # Of more series than so many the subtitle says how far their coverage goes apart.
 MOST_NAMED = 4
-_HOURS = (1, 2, 3, 4, 6, 8, 12)
 _GRAINS = {"settlement period": PERIOD, "quarter hour": QUARTER, "day": ONE_DAY}
 
 
@@ -115,7 +113,9 @@ def read_spans(
         return None
     newest = Window(held.end - timedelta(seconds=1), held.end)
     length = _length(store, table, newest, where)
-    edges, bucket = _buckets(window, length, clock)
+    edges, bucket = None, None
+    if window.length / length > MOST_POINTS:
+        edges, bucket = buckets_of(window, length, clock=clock)
     scope = (where or {}).get(table.scope) if table.scope else None
     scopes = tuple(scope) if isinstance(scope, list) else (scope,) if scope else ()
     narrowed = bool(where) and not scopes
@@ -137,21 +137,6 @@ def _length(
         told = store.page(table, newest, where, limit=1, columns=["resolution_s"])
         return timedelta(seconds=int(told["resolution_s"].iloc[0]))
     return _GRAINS.get(subject_of(table).grain, PERIOD)
-
-
-def _buckets(window: Window, length: timedelta, clock: tzinfo) -> tuple[Any, timedelta | None]:
-    """How ``store.aggregate`` is to cut the window, and how long a piece is; None for rows as they are."""
-    if window.length / length <= MOST_POINTS:
-        return None, None
-    for hours in _HOURS:
-        each = timedelta(hours=hours)
-        if each > length and window.length / each <= MOST_POINTS:
-            return each, each
-    days = days_in(window, clock)
-    step = math.ceil(len(days) / MOST_POINTS)
-    starts = [day_window(day, clock).start for day in days[::step]]
-    inside = [at for at in starts if window.start < at < window.end]
-    return [window.start, *inside, window.end], step * ONE_DAY
 
 
 def _in_buckets(

@@ -119,9 +119,7 @@ class Looking(ABC):
         frame.insert(1, BUCKET_END, at.reindex(number + 1).to_numpy())
         for name in (BUCKET_START, BUCKET_END):
             frame[name] = frame[name].astype("datetime64[us, UTC]")
-        for name in by:
-            text = table.column(name).dtype == "text"
-            frame[name] = frame[name].astype("str") if text else frame[name].astype("Int64")
+        frame = _as_names(table, frame, by)
         for name in (ROWS, *names):
             counted = name == ROWS or name.endswith("_count")
             frame[name] = frame[name].astype("int64" if counted else "float64")
@@ -216,6 +214,29 @@ class Looking(ABC):
         found: list[Any] = values.to_pylist()
         return found
 
+    def combinations(
+        self,
+        table: Table,
+        columns: Sequence[str],
+        window: Window | None = None,
+        where: Mapping[str, Any] | None = None,
+        filters: Sequence[Condition] = (),
+    ) -> pd.DataFrame:
+        """The values of columns of text or whole numbers that occur together, in order.
+
+        Every row of the window is looked at.
+        """
+        import pandas as pd
+
+        check_columns(table, columns)
+        _check_kinds(table, columns, ("text", "int"), "names of series")
+        stored = self.columns_of(table.name)
+        rows, parameters = self._rows(table, window, where, filters, stored)
+        names = ", ".join(_stored(name, stored) for name in columns)
+        found = self.execute(f"SELECT DISTINCT {names} FROM {rows}", parameters) if stored else []
+        frame = pd.DataFrame(found, columns=list(columns))
+        return _as_names(table, frame, columns).sort_values(list(columns), ignore_index=True)
+
     def extent(
         self,
         table: Table,
@@ -303,6 +324,12 @@ class Looking(ABC):
 def _stored(name: str, stored: Sequence[str]) -> str:
     """A column that was declared after its table was made is added by the next write."""
     return quoted(name) if name in stored else "NULL"
+
+
+def _as_names(table: Table, frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Columns that tell series apart, with their dtypes."""
+    dtypes = {name: "str" if table.column(name).dtype == "text" else "Int64" for name in columns}
+    return frame.astype(dtypes)
 
 
 def _check_kinds(table: Table, names: Sequence[str], kinds: Sequence[str], what: str) -> None:

@@ -330,6 +330,14 @@ def test_distinct_values_and_extent(store: SqlStore, rows: pd.DataFrame) -> None
     assert store.distinct(METERS, "doubtful") == [False, True]
     with pytest.raises(UsageError):
         store.distinct(METERS, "nothing")
+    late = [Condition("period_start", ">", "2024-10-27T12:00Z")]
+    for names, filters in ((["zone", "units"], []), (["units"], late)):
+        chosen = rows[rows["period_start"] > "2024-10-27T12:00Z"] if filters else rows
+        wanted = chosen[names].drop_duplicates().sort_values(names, ignore_index=True)
+        found = store.combinations(METERS, names, filters=filters)
+        pd.testing.assert_frame_equal(found, wanted, check_dtype=False)
+    with pytest.raises(UsageError, match="no names of series"):
+        store.combinations(METERS, ["doubtful"])
     second = timedelta(seconds=1)
     first, last = rows["period_start"].min(), rows["period_start"].max()
     assert store.extent(METERS) == Window(first, last + second)

@@ -87,7 +87,7 @@ class Prices(unittest.TestCase):
         self.assertIn("[MWh]", imbalance.y_label)
         self.assertIn("+ when the system was short", imbalance.y_label)
         self.assertEqual(volume.y_label, "traded volume [MWh]")
-        line = called(prices, "system buy price")
+        line = called(prices, "system price")
         self.assertEqual(at(line.x, line.y, starts[2]), 12.0)
         self.assertTrue(np.isnan(at(line.x, line.y, starts[3])))
         self.assertEqual(at(line.x, line.y, starts[4]), 14.0)
@@ -105,6 +105,27 @@ class Prices(unittest.TestCase):
         self.assertIn("SYNTHETIC", picture.footer[0])
         names = [price.label for price in markets.british_prices(self.store, DAY)]
         self.assertEqual(names, ["System price", "Market index APXMIDP", "Market index N2EXMIDP"])
+
+    def test_two_system_prices_are_two_lines(self) -> None:
+        starts = times("2015-01-15T00:00:00Z", 4, 30)
+        fill(
+            self.store,
+            "system_prices",
+            [
+                {
+                    "period_start": at,
+                    "system_buy_price_gbp_per_mwh": 50.0,
+                    "system_sell_price_gbp_per_mwh": 50.0 - (n == 2),
+                    "net_imbalance_volume_mwh": 1.0,
+                }
+                for n, at in enumerate(starts)
+            ],
+        )
+        window = parse_range("2015-01-15")
+        prices = self.made(markets.gb_prices(self.store, window)).panels[0]
+        bought, sold = (called(prices, f"system {side} price") for side in ("buy", "sell"))
+        self.assertEqual((set(bought.y), set(sold.y)), ({50.0}, {50.0, 49.0}))
+        self.assertEqual(sold.dash, "dash")
 
     def test_currencies_and_auctions_are_never_mixed(self) -> None:
         rows = [
@@ -202,7 +223,7 @@ class Prices(unittest.TestCase):
         line = called(panel, "actual")
         self.assertLess(np.nanmax(line.y), 900.0)
         self.assertTrue(np.isnan(at(line.x, line.y, starts[48 * 31])))  # two days without rows
-        self.assertIn("mean, least and greatest of 1 h", picture.subtitle)
+        self.assertIn("mean, least and greatest of 2 h", picture.subtitle)
 
 
 class Power(unittest.TestCase):

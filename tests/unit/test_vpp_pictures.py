@@ -69,7 +69,7 @@ class Vpp(unittest.TestCase):
         self.assertIn("coverage 5.2%", picture.subtitle)
 
     def test_a_long_range_counts_the_quarter_hours_of_each_source(self) -> None:
-        starts = times("2024-01-01T00:00:00Z", 96 * 20, 15)
+        starts = times("2024-01-01T00:00:00Z", 96 * 40, 15)
         fill(
             self.store,
             "best_of_infeed",
@@ -83,7 +83,7 @@ class Vpp(unittest.TestCase):
                 for n, start in enumerate(starts)
             ],
         )
-        window = days_window(parse_day("2024-01-01"), parse_day("2024-01-20"), UTC)
+        window = days_window(parse_day("2024-01-01"), parse_day("2024-02-09"), UTC)
         picture = vpp.infeed(self.store, window, "A-1", UTC)
         assert picture is not None
         power, counted = picture.panels
