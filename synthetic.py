@@ -17,7 +17,7 @@ import look
 from domain.errors import UsageError
 from domain.settlement import days_window, parse_day
 from domain.windows import parse_instant
-from job import open_job, refuse_future, run_job
+from job import all_settings, open_job, refuse_future, run_job
 from utils import PROJECT
 
 if TYPE_CHECKING:
@@ -29,6 +29,10 @@ app = typer.Typer()
 DEMO = PROJECT / "output" / "demo"
 DATABASE = DEMO / "gridledger.db"
 CLOCK_CHANGES = (date(2024, 3, 31), date(2024, 10, 27))
+# Beside what the daily job fetches and computes by itself, what else pages have to show.
+MORE_DATASETS = "day_ahead_wind_forecast,historic_demand,entsoe_flows"
+MORE_PRODUCTS = "frequency_quality,frequency_events,generation_mix"
+BORDERS = "DE_LU>FR,FR>DE_LU"
 
 
 @app.command(epilog=look.examples("demo", "demo --date 2024-07-01"))
@@ -58,8 +62,15 @@ def world() -> Iterator[dict[str, str]]:
             "STORE_URL": f"sqlite:///{DATABASE}",
             "VPP_DIR": str(DEMO / "vpp"),
             "RAW_ARCHIVE": "",
+            "DATASETS": f"core,{MORE_DATASETS}",
+            "PRODUCTS": f"{_usual('PRODUCTS')},{MORE_PRODUCTS}",
+            "ENTSOE_BORDERS": BORDERS,
             **api.settings(),
         }
+
+
+def _usual(key: str) -> str:
+    return next(setting.default for setting in all_settings() if setting.key == key)
 
 
 def run_days(overrides: dict[str, str], days: Sequence[date]) -> int:

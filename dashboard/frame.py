@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 SYNTHETIC_WORDS = "Synthetic data: every number on this page is made up by the sandbox."
 
+# Links of the menu have no sign of their own that the keyboard is on them.
 # No primary colour can be read both below white, as on buttons, and on the dark theme's ground: what is
 # chosen has the colour of text, and so have the links of captions, which are paler than others.
 _STYLE = """<style>
@@ -31,6 +32,7 @@ _STYLE = """<style>
 .stMultiSelect [data-tag] { border: 1px solid; }
 .stTabs [role="tab"], .stButtonGroup [data-selected="true"], [data-testid="stSliderThumbValue"],
 [data-testid="stCaptionContainer"] a { color: inherit !important; }
+[data-testid="stSidebarNavLink"]:focus-visible { outline: 2px solid currentColor; }
 </style>"""
 
 
@@ -193,7 +195,7 @@ def draw(picture: Picture, key: str) -> None:
 
 def empty(what: str, command: str) -> None:
     """What to do where nothing is stored."""
-    st.info(f"No {what} stored yet. This command brings it:", icon=":material/inbox:")
+    st.info(f"Nothing stored yet: {what}. This command fills the gap:", icon=":material/inbox:")
     command_line(command)
 
 

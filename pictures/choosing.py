@@ -16,10 +16,9 @@ from pictures import kinds
 from pictures.inks import FUEL_COLUMNS, label_of
 from pictures.picture import Panel, Picture, instants
 from pictures.rows import Shown, read
-from pictures.subjects import drawn_along, numbers_of, series_columns
+from pictures.subjects import attribution, drawn_along, numbers_of, series_columns
 from pictures.words import lasting, percent
 from stores.filtering import Condition
-from stores.sql import SYNTHETIC
 
 if TYPE_CHECKING:
     from stores.sql import SqlStore
@@ -69,7 +68,7 @@ def picture_of(
         title=_title(shown, kind),
         subtitle=_subtitle(store, shown, kind, more.get("notes", [])),
         panels=panels,
-        footer=footer(store.origin, shown),
+        footer=attribution(store.origin, [shown.subject]),
         **kept,
     )
 
@@ -230,19 +229,6 @@ def coverage(store: SqlStore, shown: Shown) -> float | None:
         return None
     days = days_in(shown.window)
     wanted = shown.fixed.get(table.scope) if table.scope else None
-    scope = None if wanted is None else str(wanted)
-    entries = store.entries(shown.subject.key, days[0], days[-1], scope)
-    scopes = {scope for scope, _ in entries}
-    if not scopes:
-        return None
-    return sum(entry.coverage for entry in entries.values()) / (len(scopes) * len(days))
-
-
-def footer(origin: str, shown: Shown) -> list[str]:
-    """Whose data these are, and that they are made up where they are."""
-    lines = [f"{provider.title}: {provider.attribution}" for provider in shown.subject.providers]
-    if origin == SYNTHETIC:
-        lines.insert(
-            0, "SYNTHETIC: made by gridledger's sandbox; nothing of it was measured by anyone."
-        )
-    return lines
+    return store.mean_coverage(
+        shown.subject.key, days[0], days[-1], () if wanted is None else (str(wanted),)
+    )

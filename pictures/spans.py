@@ -37,11 +37,10 @@ from pictures.picture import (
     stairs,
 )
 from pictures.rows import MOST_POINTS, buckets_of
-from pictures.subjects import subject_of
+from pictures.subjects import attribution, subject_of
 from pictures.words import lasting, percent, words
 from stores.filtering import Condition
 from stores.looking import BUCKET_END, BUCKET_START, MOST_ROWS, ROWS
-from stores.sql import SYNTHETIC
 
 if TYPE_CHECKING:
     import numpy as np
@@ -321,7 +320,7 @@ def picture(
         subtitle=subtitle(store, told, notes, delivery_days=delivery_days),
         panels=panels,
         x_limits=(ends[0], ends[1]),
-        footer=attribution(store, told),
+        footer=attribution(store.origin, [subject_of(spans.table) for spans in told.values()]),
     )
 
 
@@ -360,29 +359,12 @@ def _facts(spans: Spans, covered: float | None) -> tuple[str, ...]:
 
 
 def coverages(store: SqlStore, told: Mapping[str, Spans]) -> dict[str, float | None]:
-    """Mean coverage by the ledger of the days and scopes of each, 0 to 1; None where it knows nothing."""
-    found: dict[tuple[str, Window], dict[str, float]] = {}
-    shares: dict[str, float | None] = {}
-    for name, spans in told.items():
+    """Mean coverage of each, 0 to 1: of its own rows, or by the ledger of its days and scopes."""
+
+    def of(spans: Spans) -> float | None:
         if spans.known is not None:
-            shares[name] = spans.known
-            continue
+            return spans.known
         days = days_in(spans.window, spans.clock)
-        known = found.get((spans.key, spans.window))
-        if known is None:
-            known = found[spans.key, spans.window] = {}
-            for scope, day, _, _, _, share, *_ in store.day_states(spans.key, days[0]):
-                if day <= days[-1].isoformat():
-                    known[scope] = known.get(scope, 0.0) + share
-        scopes = spans.scopes or tuple(known)
-        total = sum(known.get(scope, 0.0) for scope in scopes)
-        shares[name] = total / (len(scopes) * len(days)) if known else None
-    return shares
+        return store.mean_coverage(spans.key, days[0], days[-1], spans.scopes)
 
-
-def attribution(store: SqlStore, told: Mapping[str, Spans]) -> list[str]:
-    """Whose data these are, a line each, and that they are made up where they are."""
-    made_up = ["SYNTHETIC: made by gridledger's sandbox; nothing of it was measured by anyone."]
-    providers = [p for spans in told.values() for p in subject_of(spans.table).providers]
-    lines = [f"{provider.title}: {provider.attribution}" for provider in providers]
-    return list(dict.fromkeys([*(made_up if store.origin == SYNTHETIC else []), *lines]))
+    return {name: of(spans) for name, spans in told.items()}

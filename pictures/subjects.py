@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from domain.errors import UsageError
@@ -13,6 +13,7 @@ from products.product import Product
 from sources import DATASETS
 from sources.dataset import Dataset, Provider
 from stores.selecting import check_columns
+from stores.sql import SYNTHETIC
 
 # When a row was said, not what it is about.
 SAID = ("publish_time", "published_at", "issue_time", "version")
@@ -64,6 +65,14 @@ def subject_of(table: Table) -> Subject:
     grain = found.grain if isinstance(found, Product) else ""
     listed = tuple(providers[key] for key in sorted(providers))
     return Subject(found.key, found.title, table, grain, listed)
+
+
+def attribution(origin: str, subjects: Iterable[Subject]) -> list[str]:
+    """Whose data these are, a line each, and that they are made up where they are."""
+    made_up = ["SYNTHETIC: made by gridledger's sandbox; nothing of it was measured by anyone."]
+    providers = [provider for subject in subjects for provider in subject.providers]
+    lines = [f"{provider.title}: {provider.attribution}" for provider in providers]
+    return list(dict.fromkeys([*(made_up if origin == SYNTHETIC else []), *lines]))
 
 
 def drawn_along(table: Table) -> str:

@@ -165,6 +165,23 @@ class Ledger(ABC):
             (key, *(scopes or ()), (first or date.min).isoformat()),
         )
 
+    def mean_coverage(
+        self, key: str, first: date, last: date, scopes: Sequence[str] = ()
+    ) -> float | None:
+        """Mean coverage of days, of the scopes named or of all that are known, 0 to 1.
+
+        A day that the ledger does not know counts as nothing; None where it knows none of them.
+        """
+        named = f"AND scope IN ({', '.join('?' * len(scopes))})" if scopes else ""
+        ((known, total),) = self.execute(
+            "SELECT count(DISTINCT scope), sum(coverage) FROM ledger "
+            f"WHERE key = ? AND day >= ? AND day <= ? {named}",
+            (key, first.isoformat(), last.isoformat(), *scopes),
+        )
+        if not known:
+            return None
+        return float(total) / ((len(scopes) or known) * ((last - first).days + 1))
+
     def missing_days(self) -> dict[str, int]:
         """How many days of each key, over all scopes, are holes or were never asked for in between."""
         holes = ", ".join(f"'{state}'" for state in State if state.hole)

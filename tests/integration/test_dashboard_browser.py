@@ -224,9 +224,10 @@ def test_a_page_is_whole_on_a_desk_and_on_a_phone(
 def choose(page: Page, label: str, option: str) -> None:
     """Take an option of a box by typing it, as people do; again where the page took the list away."""
     from playwright.sync_api import TimeoutError as Late
+    from playwright.sync_api import expect
 
     box = page.get_by_label(label, exact=True)
-    box.wait_for(timeout=PATIENCE_MS)
+    expect(box).to_have_count(1, timeout=PATIENCE_MS)  # an older one goes as the newer comes
     for patience_ms in (4_000, 8_000, PATIENCE_MS):
         settled(page)
         box.click()
@@ -465,6 +466,42 @@ def test_sliders_of_the_battery_change_its_run(places: Places, visit: Visit) -> 
     settled(page)
     assert 0 < before <= 1 < peak(page) <= 10
     assert_good(visit, dashboard, "Frequency & battery")
+
+
+@pytest.mark.nightly
+def test_the_keyboard_alone_is_enough(places: Places, visit: Visit) -> None:
+    """From the menu to another page, its days and its parts; where one is can be seen on the way."""
+    from playwright.sync_api import expect
+
+    dashboard = places.serve("demo")
+    page = visit.to(dashboard, "frequency")
+
+    def go_to(name: str) -> None:
+        for _ in range(60):
+            page.keyboard.press("Tab")
+            if re.search(name, page.evaluate(FOCUSED)):
+                return
+        raise AssertionError(f"the keyboard never reaches {name}")
+
+    go_to("Wind & solar")
+    assert page.evaluate("() => parseFloat(getComputedStyle(document.activeElement).outlineWidth)")
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_have_text("Wind & solar", timeout=PATIENCE_MS)
+    settled(page)
+    go_to("year, First settlement day")
+    page.keyboard.type("20240331")
+    go_to("tab: Overview")
+    expect(page.get_by_text("2024-03-31 00:00 to").first).to_be_visible(timeout=PATIENCE_MS)
+    settled(page)
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Diurnal profile")).to_be_visible(timeout=PATIENCE_MS)
+    settled(page)
+    assert_good(visit, dashboard, "Wind & solar")
+
+
+FOCUSED = """() => { const at = document.activeElement;
+    return `${at.getAttribute('role')}: ${at.getAttribute('aria-label') ?? at.innerText}`; }"""
 
 
 # The greatest power, either way, of the first chart with an axis in MW.

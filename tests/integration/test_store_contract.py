@@ -714,6 +714,14 @@ def test_ledger_comes_back_as_it_was_written_and_in_order(place: Place) -> None:
             ("a", "2024-10-05", "complete", 7),
             ("a", "2024-10-06", "complete", 7),
         ]
+        days = date(2024, 10, 5), date(2024, 10, 6)
+        # Of two scopes and two days one is not known; a scope that is named counts, known or not.
+        for scopes, shares in (((), 3 / 4), (("a",), 1), (("B",), 1 / 2), (("a", "C"), 1 / 2)):
+            told = store.mean_coverage("metered", *days, scopes)
+            assert told == pytest.approx(0.123456789 * shares), scopes
+        assert store.mean_coverage("metered", days[0], days[0]) == pytest.approx(0.123456789)
+        assert store.mean_coverage("metered", *days, ("C",)) is None
+        assert store.mean_coverage("plain", *days) is None
 
 
 def test_each_key_and_scope_is_summed_up(place: Place) -> None:
