@@ -737,7 +737,7 @@ def assert_waits_for_the_lock(place: Place, seconds: float, expected: dict[str, 
             process = place.start(*RUN)
             out, err = process.communicate(timeout=seconds + 60)
             took = time.monotonic() - begin
-            assert holder.wait(timeout=5) == 0
+            assert holder.wait(timeout=seconds + 5) == 0
         assert process.returncode == 0, out + err
         if hold == "immediate":  # else all was there and there was nothing to write
             assert took >= seconds - 0.5
