@@ -3,7 +3,8 @@
 A server of its own over a synthetic store of ten years of half hours and a month of samples. Somebody who
 has a page open over the newest days asks for all of them: how long until the chart shows them, for who asks
 first and for who asks after. *By a link* is the same range in a browser without cookies or cache, from the
-address to the chart; what that takes over the newest days alone is the browser's and its libraries' start. Medians of three, the links once.
+address to the chart; what that takes over the newest days alone is the browser's and its libraries' start.
+Medians of three, the links once.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import date, timedelta
 from importlib.util import find_spec
 from pathlib import Path
@@ -78,10 +79,10 @@ def main(*, write: bool = False) -> int:
                     title,
                     query,
                     start,
-                    first=_usual(
+                    first=statistics.median(
                         ask(browser, dashboard, title, query, day) for day in _days(start)
                     ),
-                    again=_usual(
+                    again=statistics.median(
                         ask(browser, dashboard, title, query, day) for day in _days(start)
                     ),
                     link=arrive(
@@ -117,10 +118,6 @@ class Measured(NamedTuple):
 def _days(start: str) -> list[str]:
     """A few first days, each of a range that nobody has asked for yet."""
     return [str(date.fromisoformat(start) + timedelta(n)) for n in range(TIMES)]
-
-
-def _usual(seconds: Iterable[float]) -> float:
-    return statistics.median(seconds)
 
 
 def ask(

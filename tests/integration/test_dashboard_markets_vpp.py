@@ -7,6 +7,7 @@ delivery days of Europe/Berlin. Files are read as text; pages run in Streamlit's
 from __future__ import annotations
 
 import base64
+import contextlib
 import importlib.util
 import math
 from collections.abc import Iterator
@@ -45,7 +46,13 @@ SUBJECTS = {
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    root = tmp_path_factory.mktemp("markets")
+    with the_day(tmp_path_factory.mktemp("markets"), DATASETS, PRODUCTS) as world:
+        yield world
+
+
+@contextlib.contextmanager
+def the_day(root: Path, datasets: str, products: str) -> Iterator[World]:
+    """A store in which the daily job has run for the day, with a plant and two zones."""
     write_folder(root / "vpp", [DAY], defects=False)
     (root / "vpp" / SYNTHETIC_MARK).write_text("made by the sandbox\n")
     with Sandbox(now=NOW, seed=7, limits={"entsoe": None}) as sandbox:
@@ -56,7 +63,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             "ENTSOE_ZONES": "DE_LU,FR",
             "ENTSOE_REQUESTS_PER_S": "1000",
         }
-        world.run("2024-03-31", DATASETS=DATASETS, PRODUCTS=PRODUCTS)
+        world.run(DAY.isoformat(), DATASETS=datasets, PRODUCTS=products)
         yield world
 
 

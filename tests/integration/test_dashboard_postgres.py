@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib.util
 import re
 from collections.abc import Iterator
-from datetime import date
 from typing import Any
 
 import pandas as pd
@@ -16,11 +15,8 @@ import pytest
 from typer.testing import CliRunner
 
 import main
-from read_files import SYNTHETIC_MARK
-from sandbox import Sandbox
-from sandbox.vpp import write_folder
-from tests.integration.conftest import NOW, World
 from tests.integration.postgres import PASSWORD, PostgresServer, libraries_are_there
+from tests.integration.test_dashboard_markets_vpp import BERLIN, DAY, the_day
 
 pytestmark = pytest.mark.skipif(
     not libraries_are_there()
@@ -29,7 +25,6 @@ pytestmark = pytest.mark.skipif(
     reason="needs the libraries of 'python3 run.py test --all'",
 )
 
-DAY, BERLIN = date(2024, 3, 31), "Europe/Berlin"
 DATASETS = (
     "frequency,wind_solar,day_ahead_wind_forecast,system_prices,market_index,carbon_intensity,"
     "entsoe_day_ahead_prices,entsoe_load,entsoe_generation,vpp"
@@ -59,18 +54,8 @@ def stores(
     tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer
 ) -> Iterator[tuple[str, str]]:
     """The addresses of a store of a day in SQLite, and of its copy in PostgreSQL."""
-    root = tmp_path_factory.mktemp("both")
-    write_folder(root / "vpp", [DAY], defects=False)
-    (root / "vpp" / SYNTHETIC_MARK).write_text("made by the sandbox\n")
-    with Sandbox(now=NOW, seed=7, limits={"entsoe": None}) as sandbox:
-        world = World(root, sandbox)
-        world.overrides |= {
-            "VPP_DIR": str(root / "vpp"),
-            "VPP_DELIVERY_DAY": BERLIN,
-            "ENTSOE_ZONES": "DE_LU,FR",
-            "ENTSOE_REQUESTS_PER_S": "1000",
-        }
-        world.run(DAY.isoformat(), DATASETS=DATASETS, PRODUCTS=PRODUCTS)
+    with the_day(tmp_path_factory.mktemp("both"), DATASETS, PRODUCTS) as world:
+        pass
     one, other = f"sqlite:///{world.database}", postgres.new_database()
     done = CliRunner().invoke(main.app, ["copy", "--from", one, "--to", other])
     assert done.exit_code == 0, done.output
@@ -79,7 +64,7 @@ def stores(
 
 @pytest.fixture
 def settings(monkeypatch: pytest.MonkeyPatch, clean_environment: None) -> pytest.MonkeyPatch:
-    monkeypatch.setenv("VPP_DELIVERY_DAY", BERLIN)
+    monkeypatch.setenv("VPP_DELIVERY_DAY", str(BERLIN))
     return monkeypatch
 
 
@@ -106,8 +91,7 @@ def page(url: str, name: str, state: str, value: str, settings: pytest.MonkeyPat
 
 
 def told(shown: Any) -> list[str]:
-    """All words and figures of a page outside of tables and charts, with as many digits as two ways
-    of summing agree in; the store's size and the moments of its writing are its own."""
+    """Words and figures of a page outside of tables and charts, but for what is each store's own."""
     kinds = ("title", "caption", "subheader", "metric", "markdown", "info", "warning", "code")
     texts = []
     for kind in kinds:
