@@ -600,7 +600,8 @@ def test_stops_at_once_with_waiting_clients_and_leaves_no_thread(fault: Fault) -
     for client in clients:
         client.join(5)
     assert len(failed) == 3
-    assert set(threading.enumerate()) == before
+    # What another test's sandbox was still answering may end meanwhile; nothing new may stay.
+    assert set(threading.enumerate()) <= before
     idle.close()
 
 
