@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from domain.errors import StoreError, StoreMismatch, UsageError
-from domain.ledger import Entry, State, Tally, answered
+from domain.ledger import Entry, Span, State, Tally, answered
 from domain.settlement import ONE_DAY, day_window, days_in, days_window, settlement_columns
-from domain.tables import Table
+from domain.tables import LENGTH, Table
 from domain.windows import Window
 from products import PRODUCTS
 from products.product import Product
@@ -252,7 +252,7 @@ def _tallies(
     if dataset.reach:
         return _held(store, dataset, scope, days_window(days[0], days[-1]))
     return lambda day: store.tally(
-        dataset.table, day_window(day), scope, complete.series, complete.length, complete.value
+        dataset.table, day_window(day), scope, complete.series, dataset.table.length, complete.value
     )
 
 
@@ -264,12 +264,12 @@ def _held(
     import pandas as pd
 
     table, series = dataset.table, dataset.completeness.series
-    used = [table.time, "resolution_s", *([series] if series else [])]
+    used = [table.time, LENGTH, *([series] if series else [])]
     where = {table.scope: scope} if scope else None
     # Read once: years of units hold on each of a year's days.
     rows = store.read_table(table, window.reaching_back(dataset.reach), where, used)
     begin = rows[table.time].astype("int64").to_numpy() / 1e6
-    until = begin + rows["resolution_s"].to_numpy()
+    until = begin + rows[LENGTH].to_numpy()
     labels = rows[series] if series else pd.Series([""] * len(rows), dtype="str")
     numbers, names = pd.factorize(labels, sort=True)
 
@@ -309,7 +309,7 @@ def _breaks(
     if gone:
         yield f"{', '.join(sorted(gone))} was there the day before and is missing"
     # Of a row that holds for longer, days have parts of any length.
-    told = dataset.completeness.length and not dataset.reach
+    told = isinstance(dataset.completeness, Span) and not dataset.reach
     for name in before.keys() & tallies.keys() if told else ():
         then, present = (round(t.seconds / t.rows) for t in (before[name], tallies[name]))
         if then != present:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from analysis.sections import AS_UNIT, Section
 from domain import analytics
 from domain.integration import average_intervals
-from domain.tables import Column, Table
+from domain.tables import LENGTH, Column, Table
 from domain.windows import Window, parse_instant
 from products import PRODUCTS
 from sources import DATASETS
@@ -28,7 +28,6 @@ LEVELS = (0.01, 0.05, 0.5, 0.95, 0.99)
 MOST_SERIES = 50
 # Without a range a larger table is read for its newest days alone.
 MOST_ROWS, NEWEST = 3_000_000, timedelta(days=31)
-LENGTH = "resolution_s"
 _GRAINS = {"quarter hour": timedelta(minutes=15), "settlement period": timedelta(minutes=30)}
 _PER_MWH = {"kW": 1e-3, "MW": 1.0}
 _ENERGIES = {"kWh": 1e-3, "MWh": 1.0}

@@ -96,7 +96,7 @@ def _words() -> dict[str, str]:
 
 
 def _tasks(view: View) -> None:
-    st.subheader("Tasks")
+    st.header("Tasks")
     work.under_way(view.settings)
     past = [task for task in tasks.listed(view.settings) if not task.running]
     if not past:
@@ -129,7 +129,7 @@ def _short(task: tasks.Task) -> str:
 
 
 def _holes(view: View) -> None:
-    st.subheader("Holes")
+    st.header("Holes")
     asked = {dataset.key: dataset for dataset in asked_for(view)}
     missing = kept(view.store.missing_days, "missing days", content_of(view.store))
     counts = {key: missing[key] for key in asked if missing.get(key)}
@@ -190,7 +190,7 @@ def _row(hole: Stretch) -> dict[str, object]:
 
 
 def _runs(view: View) -> None:
-    st.subheader("Run log")
+    st.header("Run log")
     runs = last_runs(view.settings["OUTPUT_DIR"], _RUNS)
     if not runs:
         st.caption("Nothing has run here yet.")

@@ -182,7 +182,7 @@ def draw(picture: Picture, key: str) -> None:
     """A picture as a chart that one can point at; ``key`` tells it from others of the page."""
     from pictures.interactive import figure
 
-    st.subheader(plain(picture.title))
+    st.header(plain(picture.title))
     st.caption(plain(picture.subtitle))
     st.plotly_chart(
         figure(picture),

@@ -108,7 +108,7 @@ def _quality(view: View, window: Window) -> None:
     from analysis.frequency import event_counts, quality
 
     for section in _kept(view, "quality", lambda: quality(view.store, window), str(window)):
-        st.subheader(section.title)
+        st.header(section.title)
         show_section(section, section.key)
     table = view.store.tables["frequency_events"]
     counts = _kept(view, "events", lambda: event_counts(view.store, window), str(window))
@@ -116,7 +116,7 @@ def _quality(view: View, window: Window) -> None:
         command = f"process frequency_quality frequency_events {_days(window)}"
         empty("events of these days", command)
         return
-    st.subheader(counts.title)
+    st.header(counts.title)
     show_section(counts, counts.key)
     kinds = st.multiselect(
         "Kinds of events", counts.frame["kind"].tolist(), key="frequency-kinds",
@@ -273,5 +273,5 @@ def _compare(view: View, window: Window, lines: list[list[object]], plans: list[
         lines.append(_kept(view, "totals", partial(compute, plan), str(window), repr(plan)))
     cells = {str(line[0]): ["" if c is None else str(c) for c in line[1:]] for line in lines}
     frame = pd.DataFrame({"figure": list(battery.TOTALS[1:]), **cells})
-    st.subheader("Services compared")
+    st.header("Services compared")
     st.dataframe(frame, hide_index=True, key="battery-totals", alt="Services compared")

@@ -127,7 +127,7 @@ def _key_figures(view: View) -> None:
                 f'<dd class="t">{age(then, view.now)}<br>{then:%Y-%m-%d %H:%M} UTC</dd></div>'
             )
     if cards:
-        st.subheader("Newest figures")
+        st.header("Newest figures")
         st.html(f'{_CARDS}<dl class="gl-figures">{"".join(cards)}</dl>')
 
 
@@ -163,7 +163,7 @@ class Need:
 
 def _attention(view: View, looked_at: list[Followed]) -> None:
     needs = [*_of_runs(view), *_of_files(view), *_of_days(looked_at)]
-    st.subheader("Needs attention")
+    st.header("Needs attention")
     if not needs:
         st.success(f"Nothing: all that was due in the last {WEEKS} weeks is there.")
         return
@@ -275,7 +275,7 @@ def _of_drift(key: str, drifting: list[Day]) -> str:
 
 
 def _calendar(view: View, looked_at: list[Followed], first: date, last: date) -> None:
-    st.subheader("Freshness and coverage")
+    st.header("Freshness and coverage")
     legend = LEGEND.replace("  ", " · ")
     st.caption(f"Settlement days, the newest on the right. {legend}")
     facts = ("coverage", "newest row")

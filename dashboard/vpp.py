@@ -97,7 +97,7 @@ def _trading(view: View) -> None:
         return
     clock = _clock(view)
     _draw(view, "trading", window, lambda: vpp.trading(view.store, window, clock))
-    st.subheader("By delivery day")
+    st.header("By delivery day")
     table = view.store.tables["trading_daily"]
     _rows(view, "trading", table, _TRADED, window, None, ("-period_start",))
 
@@ -109,11 +109,11 @@ def _performance(view: View) -> None:
     if not months:
         st.info("The report of a month is made when the month is over.", icon=":material/event:")
         return
-    st.subheader(f"By month: {plain(asset or WHOLE)}")
+    st.header(f"By month: {plain(asset or WHOLE)}")
     _rows(
         view, "months", table, _REPORTED, None, {"asset_id": asset or PORTFOLIO}, ("-last_day_start",)
     )  # fmt: skip
-    st.subheader("All assets of a month")
+    st.header("All assets of a month")
     left, right = st.columns(2)
     month = left.selectbox("Month", months[::-1], key="report-month")
     sorting = {
@@ -198,7 +198,7 @@ def _invoice(view: View, rows: pd.DataFrame, ids: Sequence[str]) -> None:
     version = right.selectbox("Version", versions, key=f"version-{identity}")
     row = rows[(rows["invoice_id"] == identity) & (rows["version"] == version)].iloc[0].to_dict()
     content = as_dict(row, view.store.origin)
-    st.subheader(f"{plain(identity)}, version {version}: {content['status'].replace('_', ' ')}")
+    st.header(f"{plain(identity)}, version {version}: {content['status'].replace('_', ' ')}")
     days = content["days"]
     st.caption(f"Delivery days {days['first']} to {days['last']} ({days['clock']})")
     for reason in content["reasons"]:

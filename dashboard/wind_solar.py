@@ -329,5 +329,5 @@ def _show(looking: Looking, make: Callable[[WindSolar], Section], of: str = "") 
 def _show_section(section: Section, of: str = "") -> None:
     if section.frame.empty:
         return
-    st.subheader(f"{section.title}, {of}" if of else section.title)
+    st.header(f"{section.title}, {of}" if of else section.title)
     show_section(section, f"wind-solar-{section.key}{'-' if of else ''}{of.replace(' ', '-')}")

@@ -133,16 +133,12 @@ class Tally:
 class Completeness(Protocol):
     """What a dataset declares about when a day is complete.
 
-    ``series`` names the column that tells the series of one table apart, ``length`` the one that
-    says how long a row lasts [s], ``value`` the one without which a row is no news; each is empty
-    where there is none.
+    ``series`` names the column that tells the series of one table apart, ``value`` the one without
+    which a row is no news; each is empty where there is none.
     """
 
     @property
     def series(self) -> str: ...
-
-    @property
-    def length(self) -> str: ...
 
     @property
     def value(self) -> str: ...
@@ -175,7 +171,6 @@ class Grid:
     cadence: timedelta
     series: str = ""
     value: str = ""
-    length: str = ""
 
     @property
     def sure_early(self) -> bool:
@@ -198,11 +193,10 @@ class Span:
     ``shorter`` are series that are not of the whole day, with how much of it they are of.
 
     >>> hourly = {"": Tally(rows=25, seconds=25 * 3600.0)}
-    >>> Span("resolution_s").coverage(day_window(date(2024, 10, 27)), hourly)
+    >>> Span().coverage(day_window(date(2024, 10, 27)), hourly)
     1.0
     """
 
-    length: str
     series: str = ""
     value: str = ""
     sure_early: bool = False
@@ -231,7 +225,6 @@ class Events:
     """Any number of rows, also none: complete at the first answer after the publication lag."""
 
     series: str = ""
-    length: str = ""
     value: str = ""
     sure_early: bool = False
 
@@ -248,7 +241,6 @@ class Rows:
 
     least: int = 1
     series: str = ""
-    length: str = ""
     value: str = ""
     sure_early: bool = False
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+LENGTH = "resolution_s"
 Dtype = Literal["time", "date", "float", "int", "flag", "text", "decimal"]
 
 _WHAT_FITS = {
@@ -78,6 +79,9 @@ class Table:
     column that holds what a dataset is asked for one at a time, such as a zone; empty where there is no
     such thing. ``whole`` are the columns of the key that name what is sent as a whole, such as a
     message: rows that a newer one lacks are no more.
+
+    Where there is a column ``resolution_s`` outside the key, rows say how long they hold, and those of
+    one series do not overlap: what begins inside a newer row is no more.
     """
 
     name: str
@@ -102,6 +106,16 @@ class Table:
     def values(self) -> tuple[str, ...]:
         """The columns outside the key."""
         return tuple(name for name in self.names if name not in self.key)
+
+    @property
+    def length(self) -> str:
+        """The column that says how long a row holds; empty where nothing does."""
+        return LENGTH if LENGTH in self.names else ""
+
+    @property
+    def lasts(self) -> bool:
+        """Whether rows of one series take turns: each holds for its length, and none inside another."""
+        return bool(self.length) and self.length not in self.key and not self.whole
 
     def column(self, name: str) -> Column:
         return next(column for column in self.columns if column.name == name)

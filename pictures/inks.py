@@ -7,6 +7,7 @@ as WCAG asks of graphics), and the first six of ``CYCLE`` stay apart for colour-
 from __future__ import annotations
 
 from collections.abc import Sequence
+from colorsys import hls_to_rgb, rgb_to_hls
 from itertools import cycle
 
 from domain.psr_types import PSR_TYPES, group_of
@@ -49,6 +50,8 @@ INKS = {
     "waste": "#9c8a5b",
     "other renewable": "#5f9e6e",
 }
+# Where many series share an ink: a step of hue, and the luminances between which the contrast holds.
+HUE_STEP, DARKEST, BRIGHTEST = 14 / 360, 0.13, 0.29
 # Low to high, and negative to positive, as (place, colour).
 SEQUENTIAL = (
     (0.0, "#440154"),
@@ -149,11 +152,28 @@ def inks_of(values: Sequence[object]) -> list[str]:
 
 
 def _shade(colour: str, number: int) -> str:
-    """Lighter and darker by turns, further each time."""
-    page = 255 if number % 2 else 0
-    share = min(0.18 * ((number + 1) // 2), 0.6)
-    parts = (int(colour[n : n + 2], 16) for n in (1, 3, 5))
-    return "#" + "".join(f"{round(part + (page - part) * share):02x}" for part in parts)
+    """Neighbouring hues, further each time, dark and bright by turns within what both pages bear."""
+    hue, _, saturation = rgb_to_hls(*(int(colour[n : n + 2], 16) / 255 for n in (1, 3, 5)))
+    turn = HUE_STEP * ((number + 1) // 2) * (1 if number % 4 in (1, 2) else -1)
+    wanted = DARKEST if number % 2 else BRIGHTEST
+    low, high = 0.0, 1.0
+    while high - low > 0.001:  # luminance grows with lightness, but has no inverse to write down
+        middle = (low + high) / 2
+        shade = hls_to_rgb((hue + turn) % 1, middle, max(saturation, 0.35))
+        low, high = (middle, high) if luminance(*shade) < wanted else (low, middle)
+    return "#" + "".join(f"{round(255 * part):02x}" for part in shade)
+
+
+def luminance(red: float, green: float, blue: float) -> float:
+    """How bright a colour is, 0 to 1, from its parts from 0 to 1 (relative luminance of WCAG 2).
+
+    >>> round(luminance(1, 1, 1), 6), round(luminance(0, 0.5, 0), 3)
+    (1.0, 0.153)
+    """
+    parts = (
+        p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in (red, green, blue)
+    )
+    return sum(share * part for share, part in zip((0.2126, 0.7152, 0.0722), parts, strict=True))
 
 
 def colour(ink: str) -> str:

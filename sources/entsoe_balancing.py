@@ -379,7 +379,7 @@ DATASETS = (
         Item("A85", _CONTROL_AREA, imbalance_price_rows),
         aliases=("A85",),
         scopes_of=imbalance_areas_asked,
-        completeness=Span("resolution_s", "category"),
+        completeness=Span("category"),
         rows_a_day=192,
     ),
     _by_area(
@@ -388,7 +388,7 @@ DATASETS = (
         IMBALANCE_VOLUMES,
         Item("A86", _CONTROL_AREA, imbalance_volume_rows, (("businessType", "A19"),)),
         # A slot has one direction or, of some areas, both: together they cover the day.
-        completeness=Span("resolution_s"),
+        completeness=Span(),
         scopes_of=imbalance_areas_asked,
         widest=_A_MONTH,
         rows_a_day=96,
@@ -398,7 +398,7 @@ DATASETS = (
         "Current balancing state: area control error by minute and control area",
         BALANCING_STATE,
         Item("A86", _AREA_DOMAIN, balancing_state_rows, (("businessType", "B33"),)),
-        completeness=Span("resolution_s"),
+        completeness=Span(),
         rows_a_day=1440,
     ),
     _by_area(

@@ -256,7 +256,7 @@ def _contract(code: str, name: str = _CONTRACT_TYPE) -> tuple[tuple[str, str], .
 _USUAL: dict[str, Any] = {
     "widest": _A_MONTH,
     "lag": timedelta(0),
-    "completeness": Span("resolution_s"),
+    "completeness": Span(),
     "rows_a_day": 100,
 }
 
@@ -293,7 +293,7 @@ DATASETS = (
         PRICES,
         Item("A44", SAME, price_rows, _contract("A01", CONTRACT), whole_days=True, page=100),
         aliases=("A44",),
-        completeness=Span("resolution_s", "auction_sequence"),
+        completeness=Span("auction_sequence"),
         groups=("core", "entsoe"),
         rows_a_day=200,
         priority=30,
@@ -303,7 +303,7 @@ DATASETS = (
         "Prices of the intraday auctions by bidding zone",
         INTRADAY_PRICES,
         Item("A44", SAME, price_rows, _contract("A07", CONTRACT), whole_days=True, page=100),
-        completeness=Span("resolution_s", "auction_sequence", shorter=(("3", AFTERNOON),)),
+        completeness=Span("auction_sequence", shorter=(("3", AFTERNOON),)),
         available_from=date(2024, 6, 14),  # the first day that the coupled auctions were for
         rows_a_day=250,
     ),
@@ -320,7 +320,7 @@ DATASETS = (
             variants=(_contract("A01"), _contract("A07")),
         ),
         aliases=("A25",),
-        completeness=Span("resolution_s", "contract"),
+        completeness=Span("contract"),
         revisions=(_DAYS_2,),
         rows_a_day=200,
     ),
@@ -340,7 +340,7 @@ DATASETS = (
         # Asked for neither contract, the platform sends both.
         Item("A09", FROM_TO, exchange_rows),
         aliases=("A09",),
-        completeness=Span("resolution_s", "contract"),
+        completeness=Span("contract"),
         lag=timedelta(hours=4),
         revisions=(_DAYS_2,),
         rows_a_day=200,

@@ -359,7 +359,7 @@ WIND_SOLAR_GROUP = "entsoe_wind_solar_forecast"
 _USUAL: dict[str, Any] = {
     "groups": _ALL,
     "scopes_setting": ZONES_SETTING,
-    "completeness": Span("resolution_s"),
+    "completeness": Span(),
     "widest": _A_MONTH,
     "lag": timedelta(0),
     "rows_a_day": 100,
@@ -382,7 +382,7 @@ def _wind_solar_forecast(key: str, called: str, code: str) -> Dataset:
         f"Forecast of wind and solar generation by bidding zone and type, {called}",
         _wind_solar(key),
         Item("A69", IN, type_rows, process(code)),
-        completeness=Span("resolution_s", "psr_type"),
+        completeness=Span("psr_type"),
         groups=(*_ALL, WIND_SOLAR_GROUP),
         rows_a_day=288,
     )
@@ -405,7 +405,7 @@ DATASETS = (
         Item("A75", IN, generation_rows, process("A16")),
         aliases=("A75",),
         rows_a_day=1500,
-        completeness=Span("resolution_s", "psr_type"),
+        completeness=Span("psr_type"),
         lag=timedelta(hours=4),
         revisions=(_DAYS_2, _DAYS_4, _DAYS_8),
         groups=_CORE,
@@ -416,7 +416,7 @@ DATASETS = (
         GENERATION_PER_UNIT,
         Item("A73", IN, unit_rows, process("A16")),
         aliases=("A73",),
-        completeness=Span("resolution_s", "unit_eic"),
+        completeness=Span("unit_eic"),
         scopes_setting="",
         scopes_of=control_areas_asked,
         widest=timedelta(hours=25),  # a day; the long one comes in halves

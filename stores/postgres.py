@@ -232,6 +232,9 @@ class PostgresStore(SqlStore):
 
     # --- statements ---------------------------------------------------------------------------
 
+    def after(self, time: str, seconds: str) -> str:
+        return f"{time} + {seconds} * INTERVAL '1 second'"
+
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         def run() -> list[tuple[Any, ...]]:
             cursor = self._db.execute(_spelled(sql), tuple(parameters))

@@ -83,6 +83,10 @@ class SqlStore(Looking, Ledger):
         names = (*table.names, RETRIEVED) if retrieved else table.names
         self.load(target, names, stored_rows(table, frame, retrieved))
 
+    @abstractmethod
+    def after(self, time: str, seconds: str) -> str:
+        """How this database spells the instant that is so many seconds after another."""
+
     def discard(self, condition: str) -> None:
         """Drop the rows ``i`` of the temporary table ``incoming`` that a condition holds for."""
         self.execute(f"DELETE FROM incoming AS i WHERE {condition}")

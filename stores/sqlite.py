@@ -108,6 +108,9 @@ class SqliteStore(SqlStore):
             )
         return int(version)
 
+    def after(self, time: str, seconds: str) -> str:
+        return f"strftime('%Y-%m-%dT%H:%M:%SZ', {time}, {seconds} || ' seconds')"
+
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with self._our_errors():
             return self._db.execute(sql, parameters).fetchall()

@@ -34,6 +34,10 @@ class Database(Protocol):
         """Whether it chooses itself how to join, and gains from knowing the span of the rows."""
         ...
 
+    def after(self, time: str, seconds: str) -> str:
+        """How the database spells the instant that is so many seconds after another."""
+        ...
+
     def discard(self, condition: str) -> None:
         """Drop the rows ``i`` of ``incoming`` that a condition holds for."""
         ...
@@ -70,8 +74,8 @@ class Upsert:
         """Write current versions; returns the times of the rows that changed (NaT in a list).
 
         A version that is newer than the stored one takes its place, one that is older goes to
-        history. Stored rows of ``replace`` that ``frame`` does not have go to history too, and those of
-        a whole of which it has a newer version.
+        history. Stored rows of ``replace`` that ``frame`` does not have go to history too, those of a
+        whole of which it has a newer version, and those that begin inside a row of their series.
         """
         timeless = not self._table.time  # a list as it stands: what it lacks is gone
         # A key, or a whole, without the time may stand anywhere.
@@ -81,10 +85,14 @@ class Upsert:
             return frame[self._table.time]
         self._stage(frame)
         # An empty list is no news: that all of it ended is less likely than a fault.
-        gone = [self._retire_vanished(replace)] if replace or (timeless and len(frame)) else []
+        gone = (
+            [self._retire(*self._vanished(replace))] if replace or (timeless and len(frame)) else []
+        )
         if self._table.whole:
             self._set_late_ones_aside()
-            gone.append(self._retire_replaced())
+            gone.append(self._retire(self._replaced()))
+        if self._table.lasts and self._holds_shorter(frame):
+            gone.append(self._retire(self._covered()))
         self._drop_equal()
         if not self._table.whole:
             self._set_late_ones_aside()
@@ -98,24 +106,44 @@ class Upsert:
 
     def _touches_stored(self, frame: pd.DataFrame, replace: Window | None) -> bool:
         """Whether the table holds any row in the span of the incoming ones; mostly it does not."""
-        times = frame[self._table.time]
-        spans = [(times.min(), times.max())] if len(times) else []
+        spans = [self._span(frame)] if len(frame) else []
         spans += [(replace.start, replace.end)] if replace else []
         if not spans:
             return False
-        low, high = min(s[0] for s in spans), max(s[1] for s in spans)
+        span = min(s[0] for s in spans), max(s[1] for s in spans)
+        where, parameters = self._beside(frame.iloc[:0] if replace else frame, *span)
+        return bool(self._db.execute(f"SELECT 1 {where} LIMIT 1", parameters))
+
+    def _span(self, frame: pd.DataFrame) -> tuple[Any, Any]:
+        """From the first row's start to the last one's; to its end where rows last."""
+        times = frame[self._table.time]
+        ends = times
+        if self._table.lasts:
+            import pandas as pd
+
+            ends = times + pd.to_timedelta(frame[self._table.length], unit="s")
+        return times.min(), ends.max()
+
+    def _beside(self, frame: pd.DataFrame, low: Any, high: Any) -> tuple[str, list[Any]]:
+        """Stored rows between two instants that rows of this frame may meet, and the parameters."""
         where, parameters = [f"{self._time} >= ?", f"{self._time} <= ?"], [low, high]
         scope = self._table.scope
-        if not replace and scope in (self._table.whole or self._table.key):
+        if scope in (self._table.whole or self._table.key):
             owners = frame[scope].unique()
             if len(owners) == 1:  # another zone's rows of the same time are not met
                 where.append(f"{quoted(scope)} = ?")
                 parameters.append(owners[0])
-        found = self._db.execute(
-            f"SELECT 1 FROM {self._name} WHERE {' AND '.join(where)} LIMIT 1",
-            [as_stored(value) for value in parameters],
-        )
-        return bool(found)
+        values = [as_stored(value) for value in parameters]
+        return f"FROM {self._name} WHERE {' AND '.join(where)}", values
+
+    def _holds_shorter(self, frame: pd.DataFrame) -> bool:
+        """Whether there are rows that the longest incoming one could cover; mostly there are none."""
+        if frame.empty:
+            return False
+        where, parameters = self._beside(frame, *self._span(frame))
+        longest = int(frame[self._table.length].max())
+        shorter = f"SELECT 1 {where} AND {quoted(self._table.length)} < ? LIMIT 1"
+        return bool(self._db.execute(shorter, [*parameters, longest]))
 
     def _stage(self, frame: pd.DataFrame) -> None:
         self._db.execute("DROP TABLE IF EXISTS incoming")
@@ -133,36 +161,52 @@ class Upsert:
         (times,) = self._db.arrays(["time"], f"SELECT {self._time} {source}", parameters)
         return times
 
-    def _retire_vanished(self, window: Window | None) -> Any:
-        """Move stored rows (of the window) whose key is not among the incoming ones to history.
-
-        Returns their times.
-        """
-        inside = f"{self._time} >= ? AND {self._time} < ? AND " if window else ""
-        vanished = (
-            f"FROM {self._name} AS t WHERE {inside}"
-            f"NOT EXISTS (SELECT 1 FROM incoming AS i WHERE {self._same_key})"
-        )
-        span = (as_stored(window.start), as_stored(window.end)) if window else ()
-        self._into_history("t", vanished, span)
-        gone = self._times(vanished, span)
-        self._db.execute(f"DELETE {vanished}", span)
+    def _retire(self, rows: str, parameters: Sequence[Any] = ()) -> Any:
+        """Move stored rows ``t`` to history; returns their times."""
+        self._into_history("t", rows, parameters)
+        gone = self._times(rows, parameters)
+        self._db.execute(f"DELETE {rows}", parameters)
         return gone
 
-    def _retire_replaced(self) -> Any:
-        """Move stored rows that are gone from the incoming version of their whole to history.
+    def _vanished(self, window: Window | None) -> tuple[str, Sequence[Any]]:
+        """Stored rows (of the window) whose key is not among the incoming ones."""
+        inside = f"{self._time} >= ? AND {self._time} < ? AND " if window else ""
+        span = (as_stored(window.start), as_stored(window.end)) if window else ()
+        return (
+            f"FROM {self._name} AS t WHERE {inside}"
+            f"NOT EXISTS (SELECT 1 FROM incoming AS i WHERE {self._same_key})"
+        ), span
 
-        Returns their times.
-        """
+    def _replaced(self) -> str:
+        """Stored rows that are gone from the incoming version of their whole."""
         whole, key = _list(self._table.whole), _list(self._table.key)
-        replaced = (
+        return (
             f"FROM {self._name} AS t WHERE ({whole}) IN (SELECT {whole} FROM incoming) "
             f"AND ({key}) NOT IN (SELECT {key} FROM incoming)"
         )
-        self._into_history("t", replaced)
-        gone = self._times(replaced)
-        self._db.execute(f"DELETE {replaced}")
-        return gone
+
+    def _covered(self) -> str:
+        """Stored rows that begin inside an incoming one of their series and are not among these.
+
+        One pass over both in order of time, so that no row is compared with every other.
+        """
+        table, key = self._table, _list(self._table.key)
+        series = _list(name for name in table.key if name != table.time)
+        until = self._db.after(self._time, quoted(table.length))
+        near = [
+            f"{self._time} > (SELECT min({self._time}) FROM incoming)",
+            f"{self._time} < (SELECT max({until}) FROM incoming)",
+        ]
+        if table.scope:
+            near.append(f"{quoted(table.scope)} IN (SELECT {quoted(table.scope)} FROM incoming)")
+        return (
+            f"FROM {self._name} AS t WHERE ({key}) IN (SELECT {key} FROM ("
+            f"SELECT {key}, max(until) OVER (PARTITION BY {series} ORDER BY {self._time}) AS until "
+            f"FROM (SELECT {key}, {until} AS until FROM incoming UNION ALL "
+            f"SELECT {key}, NULL FROM {self._name} WHERE {' AND '.join(near)}) AS rows_of_both"
+            f") AS spans WHERE {self._time} < until) "
+            f"AND ({key}) NOT IN (SELECT {key} FROM incoming)"
+        )
 
     def _drop_equal(self) -> None:
         same_values = [f"t.{quoted(c)} {self._db.same} i.{quoted(c)}" for c in self._table.values]

@@ -213,7 +213,7 @@ def test_key_and_columns_are_declared_soundly(dataset: Dataset) -> None:
     scopes = dataset.scopes(load_settings(job.all_settings(), defaults))
     assert bool(table.scope) == (scopes != ("",))
     counted = dataset.completeness
-    assert {counted.series, counted.length, counted.value} - {""} <= set(table.names)
+    assert {counted.series, counted.value} - {""} <= set(table.names)
     assert dataset.lag >= timedelta(0) < dataset.widest
     assert list(dataset.revisions) == sorted(set(dataset.revisions))
     assert dataset.groups and dataset.title and dataset.provider.attribution

@@ -155,14 +155,13 @@ def visit(tab: Visit) -> Iterator[Visit]:
 
 
 def violations(page: Page) -> list[str]:
-    """What axe calls serious or critical, with the element and the reason."""
+    """What axe finds, of any impact, with the element and the reason."""
     from axe_playwright_python.sync_playwright import Axe
 
     found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
     return [
         f"{violation['id']}: {node['html'][:200]} {node['failureSummary']}"
         for violation in found
-        if violation["impact"] in ("serious", "critical")
         for node in violation["nodes"]
     ]
 

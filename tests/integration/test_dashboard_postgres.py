@@ -92,7 +92,7 @@ def page(url: str, name: str, state: str, value: str, settings: pytest.MonkeyPat
 
 def told(shown: Any) -> list[str]:
     """Words and figures of a page outside of tables and charts, but for what is each store's own."""
-    kinds = ("title", "caption", "subheader", "metric", "markdown", "info", "warning", "code")
+    kinds = ("title", "caption", "header", "metric", "markdown", "info", "warning", "code")
     texts = []
     for kind in kinds:
         for each in getattr(shown, kind):

@@ -69,8 +69,22 @@ OUTAGES = Table(
     revision="revision",
     whole=("message",),
 )
+# A table whose rows say how long they hold.
+LASTING = Table(
+    "lasting",
+    (
+        Column("zone", "text", "", "Zone"),
+        Column("period_start", "time", "UTC", "Start of the interval"),
+        Column("kind", "text", "", "Kind"),
+        Column("resolution_s", "int", "s", "Length of the interval"),
+        Column("load_mw", "float", "MW", "Mean power"),
+    ),
+    key=("zone", "period_start", "kind"),
+    time="period_start",
+    scope="zone",
+)
 BY_UNIT = replace(METERED, name="by_unit", scope="unit_id")
-TABLES = {table.name: table for table in (METERED, PLAIN, OUTAGES, BY_UNIT)}
+TABLES = {table.name: table for table in (METERED, PLAIN, OUTAGES, BY_UNIT, LASTING)}
 
 
 def metered(*rows: tuple[str, str, float, str], remark: str | None = None) -> Any:
@@ -513,6 +527,77 @@ def test_equal_message_changes_nothing(place: Place) -> None:
         assert write(store, OUTAGES, frame) == 2
         assert write(store, OUTAGES, frame, NIGHT + timedelta(days=1)) == 0
     assert place.rows("outages_history") == []
+
+
+# --- rows that last ----------------------------------------------------------------------------
+
+
+def lasting(minutes: int, *starts: str, zone: str = "DE_LU", kind: str = "A") -> Any:
+    """A frame of intervals of a length, each with that length as its power."""
+    data = {
+        "zone": [zone] * len(starts),
+        "period_start": [f"{DAY}T{start}:00Z" for start in starts],
+        "kind": [kind] * len(starts),
+        "resolution_s": [60 * minutes] * len(starts),
+        "load_mw": [float(minutes)] * len(starts),
+    }
+    return conform(LASTING, data, "by hand").frame
+
+
+def intervals(place: Place, table: str = "lasting") -> list[tuple[str, str, str, int]]:
+    rows = place.rows(table)
+    return [(r["zone"], r["kind"], r["period_start"][11:16], r["resolution_s"] // 60) for r in rows]
+
+
+def test_quarter_hours_that_an_hour_replaces_are_no_more(place: Place) -> None:
+    quarters = "09:45", "10:00", "10:15", "10:30", "10:45", "11:00", "11:15"
+    others = [lasting(15, *quarters, zone="FR"), lasting(15, *quarters, kind="B")]
+    with place.open() as store:
+        for frame in (lasting(15, *quarters), *others):
+            assert write(store, LASTING, frame) == 7
+        # An hour came new and takes the place of one of four quarter hours; three are gone.
+        later = NIGHT + timedelta(days=1)
+        assert write(store, LASTING, lasting(60, "10:00"), later) == 4
+        assert write(store, LASTING, lasting(60, "10:00"), later + timedelta(days=1)) == 0
+        then = store.read_table(LASTING, parse_range(DAY), {"zone": "DE_LU"}, as_of=NIGHT)
+    mine = [row for row in intervals(place) if row[:2] == ("DE_LU", "A")]
+    assert [row[2:] for row in mine] == [("09:45", 15), ("10:00", 60), ("11:00", 15), ("11:15", 15)]
+    assert len(intervals(place)) == 4 + 2 * 7
+    gone = [("DE_LU", "A", start, 15) for start in ("10:00", "10:15", "10:30", "10:45")]
+    assert intervals(place, "lasting_history") == gone
+    assert then["load_mw"].tolist() == [15.0] * 14
+
+
+def test_hours_that_quarter_hours_replace_come_and_go(place: Place) -> None:
+    hour, quarters = lasting(60, "10:00"), lasting(15, "10:00", "10:15", "10:30", "10:45")
+    with place.open() as store:
+        for days, (frame, changed) in enumerate(
+            [(hour, 1), (quarters, 4), (hour, 4), (quarters, 4)]
+        ):
+            assert write(store, LASTING, frame, NIGHT + timedelta(days=days)) == changed
+    assert [row[2:] for row in intervals(place)] == [
+        ("10:00", 15),
+        ("10:15", 15),
+        ("10:30", 15),
+        ("10:45", 15),
+    ]
+
+
+def test_rows_inside_others_of_the_same_answer_stay(place: Place) -> None:
+    import pandas as pd
+
+    both = pd.concat([lasting(60, "10:00"), lasting(15, "10:15", "10:30")], ignore_index=True)
+    with place.open() as store:
+        write(store, LASTING, lasting(15, "10:15", "10:45"))
+        assert write(store, LASTING, both, NIGHT + timedelta(days=1)) == 3
+    assert [row[2:] for row in intervals(place)] == [("10:00", 60), ("10:15", 15), ("10:30", 15)]
+
+
+def test_hour_that_was_not_there_before_ends_the_quarters_inside_it(place: Place) -> None:
+    with place.open() as store:
+        write(store, LASTING, lasting(15, "10:30", "10:45"))
+        assert write(store, LASTING, lasting(60, "10:00"), NIGHT + timedelta(days=1)) == 3
+    assert [row[2:] for row in intervals(place)] == [("10:00", 60)]
 
 
 # --- all or nothing ----------------------------------------------------------------------------

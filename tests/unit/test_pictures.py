@@ -131,6 +131,13 @@ class Inks(unittest.TestCase):
                 with self.subTest(ink=name, page=page):
                     self.assertGreaterEqual(contrast(colour, page), 3.0)
 
+    def test_shades_of_many_series_stand_out_too(self) -> None:
+        links = list(next(c for c in TABLES["generation_outturn"].columns if c.known).known)
+        for colour in filter(lambda ink: ink.startswith("#"), inks.inks_of(links * 3)):
+            for page in (inks.LIGHT_PAGE, inks.DARK_PAGE):
+                with self.subTest(colour=colour, page=page):
+                    self.assertGreaterEqual(contrast(colour, page), 3.0)
+
     def test_the_first_six_stay_apart_for_every_eye(self) -> None:
         for name, eye in EYES.items():
             for one, other in combinations(inks.CYCLE[:6], 2):
