@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import console
-from benchmarks.entsoe_beside import NOW, show
+from benchmarks.entsoe_beside import show
+from benchmarks.entsoe_cases import NOW
 from benchmarks.measure import in_child, peak_mb, printed_by, record
 from domain.settlement import days_window
 from domain.zones import LIVE

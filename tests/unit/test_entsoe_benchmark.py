@@ -2,7 +2,7 @@
 
 import unittest
 
-from benchmarks.entsoe_beside import compared
+from benchmarks.entsoe_cases import compared
 from benchmarks.entsoe_zones import most_in
 
 
