@@ -92,7 +92,7 @@ class Upsert:
             self._set_late_ones_aside()
             gone.append(self._retire(self._replaced()))
         if self._table.lasts and self._holds_shorter(frame):
-            gone.append(self._retire(self._covered()))
+            gone.append(self._retire(*self._covered(frame)))
         self._drop_equal()
         if not self._table.whole:
             self._set_late_ones_aside()
@@ -115,13 +115,13 @@ class Upsert:
         return bool(self._db.execute(f"SELECT 1 {where} LIMIT 1", parameters))
 
     def _span(self, frame: pd.DataFrame) -> tuple[Any, Any]:
-        """From the first row's start to the last one's; to its end where rows last."""
+        """From the first row's start to the last one's; to its last second where rows last."""
         times = frame[self._table.time]
-        ends = times
-        if self._table.lasts:
-            import pandas as pd
+        if not self._table.lasts:
+            return times.min(), times.max()
+        import pandas as pd
 
-            ends = times + pd.to_timedelta(frame[self._table.length], unit="s")
+        ends = times + pd.to_timedelta(frame[self._table.length] - 1, unit="s")
         return times.min(), ends.max()
 
     def _beside(self, frame: pd.DataFrame, low: Any, high: Any) -> tuple[str, list[Any]]:
@@ -134,7 +134,7 @@ class Upsert:
                 where.append(f"{quoted(scope)} = ?")
                 parameters.append(owners[0])
         values = [as_stored(value) for value in parameters]
-        return f"FROM {self._name} WHERE {' AND '.join(where)}", values
+        return f"FROM {self._name} AS t WHERE {' AND '.join(where)}", values
 
     def _holds_shorter(self, frame: pd.DataFrame) -> bool:
         """Whether there are rows that the longest incoming one could cover; mostly there are none."""
@@ -181,11 +181,12 @@ class Upsert:
         """Stored rows that are gone from the incoming version of their whole."""
         whole, key = _list(self._table.whole), _list(self._table.key)
         return (
-            f"FROM {self._name} AS t WHERE ({whole}) IN (SELECT {whole} FROM incoming) "
-            f"AND ({key}) NOT IN (SELECT {key} FROM incoming)"
+            f"FROM {self._name} AS t WHERE ({key}) IN ("  # EXCEPT: SQLite's NOT IN tries every pair
+            f"SELECT {key} FROM {self._name} WHERE ({whole}) IN (SELECT {whole} FROM incoming) "
+            f"EXCEPT SELECT {key} FROM incoming)"
         )
 
-    def _covered(self) -> str:
+    def _covered(self, frame: pd.DataFrame) -> tuple[str, Sequence[Any]]:
         """Stored rows that begin inside an incoming one of their series and are not among these.
 
         One pass over both in order of time, so that no row is compared with every other.
@@ -193,20 +194,14 @@ class Upsert:
         table, key = self._table, _list(self._table.key)
         series = _list(name for name in table.key if name != table.time)
         until = self._db.after(self._time, quoted(table.length))
-        near = [
-            f"{self._time} > (SELECT min({self._time}) FROM incoming)",
-            f"{self._time} < (SELECT max({until}) FROM incoming)",
-        ]
-        if table.scope:
-            near.append(f"{quoted(table.scope)} IN (SELECT {quoted(table.scope)} FROM incoming)")
+        stored, parameters = self._beside(frame, *self._span(frame))
         return (
-            f"FROM {self._name} AS t WHERE ({key}) IN (SELECT {key} FROM ("
+            f"{stored} AND ({key}) IN (SELECT {key} FROM ("
             f"SELECT {key}, max(until) OVER (PARTITION BY {series} ORDER BY {self._time}) AS until "
-            f"FROM (SELECT {key}, {until} AS until FROM incoming UNION ALL "
-            f"SELECT {key}, NULL FROM {self._name} WHERE {' AND '.join(near)}) AS rows_of_both"
-            f") AS spans WHERE {self._time} < until) "
-            f"AND ({key}) NOT IN (SELECT {key} FROM incoming)"
-        )
+            f"FROM (SELECT {key}, {until} AS until FROM incoming "
+            f"UNION ALL SELECT {key}, NULL {stored}) AS rows_of_both"
+            f") AS spans WHERE {self._time} < until EXCEPT SELECT {key} FROM incoming)"
+        ), [*parameters, *parameters]
 
     def _drop_equal(self) -> None:
         same_values = [f"t.{quoted(c)} {self._db.same} i.{quoted(c)}" for c in self._table.values]
