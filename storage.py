@@ -299,6 +299,8 @@ def _oddities(answer: Answer) -> Iterator[str]:
     if answer.stray:
         yield f"{answer.stray} rows lay outside what was asked and were left out"
     yield from rows.strange
+    if answer.said:
+        yield f"the provider says: {answer.said}"
 
 
 def _breaks(

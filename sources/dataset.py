@@ -99,13 +99,15 @@ class Answer:
     """Rows of one window as a provider sent them.
 
     ``rows`` fit the table; ``stray`` counts rows outside the window beyond what inclusive ends
-    explain. ``synthetic`` is set where the answer came from the sandbox.
+    explain. ``synthetic`` is set where the answer came from the sandbox. ``said`` is what the provider
+    told in words.
     """
 
     rows: Conformed
     stray: int
     bytes: int
     synthetic: bool
+    said: str = ""
 
 
 @dataclass(frozen=True)

@@ -110,6 +110,8 @@ Parameters = tuple[tuple[str, str], ...]
 _NARROWEST = timedelta(hours=1)
 _LAST_OFFSET = 4800
 _NO_DATA = "No matching data found"
+# How it refuses an item that an area does not have: it has no rows, and will have none tomorrow.
+_NOT_OF_AREA = "not valid for this area"
 # How the platform says that a window is too wide; the wording has changed over the years.
 _TOO_WIDE = re.compile(
     r"larger than maximum allowed period|exceeds the allowed (maximum|limit)|exceeds allowed limit"
@@ -144,12 +146,15 @@ class Item:
             for variant in self.variants
             for part in self._pieces(dataset, scope, window, client, variant)
         ]
-        frames = [part.rows for part in parts if len(part.rows)]
+        frames = [part.rows for part in parts if part.rows is not None and len(part.rows)]
         data: Any = pd.concat(frames) if frames else {c.spelling: [] for c in dataset.table.columns}
         rows = conform(dataset.table, data, where, later_wins=True)
         may_hold = self._may_hold(window)
         kept, stray = keep_window(dataset.table, rows, window, where, may_hold, dataset.reach)
-        return Answer(kept, stray, sum(p.bytes for p in parts), any(p.synthetic for p in parts))
+        said = "; ".join(dict.fromkeys(part.said for part in parts if part.said))
+        return Answer(
+            kept, stray, sum(p.bytes for p in parts), any(p.synthetic for p in parts), said
+        )
 
     def address(self, scope: str) -> dict[str, str]:
         """The parameters that say where: an area, or the border between two."""
@@ -189,6 +194,9 @@ class Item:
             if isinstance(refusal, Refused):
                 said = _reason(refusal.body) or said
                 if _NO_DATA in said:  # as the platform put it before it answered 200
+                    return
+                if _NOT_OF_AREA in said:
+                    yield _Piece(said=said)
                     return
                 if not _TOO_WIDE.search(said):
                     raise Refused(
@@ -260,9 +268,10 @@ class Item:
 
 @dataclass(frozen=True)
 class _Piece:
-    rows: pd.DataFrame
-    bytes: int
-    synthetic: bool
+    rows: pd.DataFrame | None = None
+    bytes: int = 0
+    synthetic: bool = False
+    said: str = ""
 
 
 def dataset_of(key: str, title: str, table: Table, item: Item, **more: Any) -> Dataset:

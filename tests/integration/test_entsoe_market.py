@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,9 +11,13 @@ import pytest
 import fetch_data
 import job
 import storage
+from domain.ledger import State
+from domain.settlement import parse_range
 from fetch_data import FetchReport
 from sandbox import Sandbox
 from stores.sql import SqlStore
+from tests.integration.conftest import scripted
+from utils import load_settings
 
 # The day with 25 hours, and the day before it.
 FIRST, LAST = "2024-10-26", "2024-10-27"
@@ -103,3 +108,34 @@ def test_a_second_run_asks_for_nothing(store: SqlStore, sandbox: Sandbox) -> Non
     first = fetch(store, sandbox, "entsoe_flows", FIRST, LAST)
     assert first.requests == len(BORDERS)
     assert fetch(store, sandbox, "entsoe_flows", FIRST, LAST).requests == 0
+
+
+def test_an_area_that_does_not_have_an_item_is_empty_and_not_red_for_ever(store: SqlStore) -> None:
+    said = "Data item ENERGY_PRICES is not valid for this area"
+    body = (
+        "<Acknowledgement_MarketDocument><Reason><code>999</code>"
+        f"<text>{said}</text></Reason></Acknowledgement_MarketDocument>"
+    )
+    settings = {setting.key: setting.default for setting in job.all_settings()}
+    key = "entsoe_day_ahead_prices"
+    with scripted((400, {"Content-Type": "text/xml"}, body.encode())) as server:
+        settings |= {
+            "ENTSOE_BASE_URL": server.url,
+            "ENTSOE_API_TOKEN": "synthetic-token-0000",
+            "ENTSOE_ZONES": "FR",
+            "ENTSOE_REQUESTS_PER_S": "1000",
+        }
+        loaded = load_settings(fetch_data.SETTINGS, settings)
+        wanted = fetch_data.each_scope(
+            fetch_data.find_datasets([key]), loaded, lambda *_: parse_range(FIRST)
+        )
+        told = []
+        for days in range(0, 30, 2):
+            now = datetime(2024, 10, 29, 12, tzinfo=UTC) + timedelta(days=days)
+            fetch_data.fetch_windows(wanted, store, loaded, now, by_name=False, again=False)
+            ((_, entry),) = store.entries(key, date(2024, 10, 26), date(2024, 10, 26), "FR").items()
+            told.append((entry.state, len(server.asked)))
+            assert entry.note == f"the provider says: {said}"
+    assert told[0] == (State.EMPTY, 1)
+    # Five answers, further apart each time, are believed.
+    assert told[-1] == (State.CONFIRMED_EMPTY, 5)

@@ -295,7 +295,29 @@ class Refusals(unittest.TestCase):
         load = BY_KEY["entsoe_load"]
         assert isinstance(load.read, Item)
         came = load.read(load, "FR", day_window(date(2024, 6, 1)), Platform(platform))
-        self.assertEqual(len(came.rows.frame), 0)
+        self.assertEqual((len(came.rows.frame), came.said), (0, ""))
+
+    def test_an_item_that_an_area_does_not_have_is_no_row_and_a_word(self) -> None:
+        said = "Data item ACTUAL_TOTAL_LOAD is not valid for this area"
+
+        def platform(_: Params) -> bytes:
+            raise Refused("HTTP 400", 400, acknowledgement(said))
+
+        load = BY_KEY["entsoe_load"]
+        assert isinstance(load.read, Item)
+        came = load.read(load, "FR", day_window(date(2024, 6, 1)), Platform(platform))
+        self.assertEqual((len(came.rows.frame), came.said), (0, said))
+
+    def test_any_other_refusal_is_a_failure(self) -> None:
+        for said in ("Delivered Area EIC 10YXX is not valid.", "Input parameter does not exist: X"):
+
+            def platform(_: Params, said: str = said) -> bytes:
+                raise Refused("HTTP 400", 400, acknowledgement(said))
+
+            load = BY_KEY["entsoe_load"]
+            assert isinstance(load.read, Item)
+            with self.subTest(said=said), self.assertRaisesRegex(Refused, said):
+                load.read(load, "FR", day_window(date(2024, 6, 1)), Platform(platform))
 
 
 class Capacities(unittest.TestCase):
