@@ -129,6 +129,9 @@ def _open_postgres(url: str, *, create: bool) -> SqlStore | None:
     return None
 
 
+# Rows of a day or a year begin at a midnight up to so far from that of the settlement day.
+EDGE = timedelta(hours=3)
+
 # --- write policy -----------------------------------------------------------------------------
 
 
@@ -185,6 +188,7 @@ def write_answer(
         known_at=now,
         synthetic=answer.synthetic,
         entries=entries,
+        asked=window,
     )
     return recorded, changed
 
@@ -248,11 +252,12 @@ def _tallies(
     store: SqlStore, dataset: Dataset, scope: str, days: Sequence[date]
 ) -> Callable[[date], dict[str, Tally]]:
     """What tells of each of these days how much the table has of it."""
-    complete = dataset.completeness
+    complete, table = dataset.completeness, dataset.table
     if dataset.reach:
         return _held(store, dataset, scope, days_window(days[0], days[-1]))
+    length = table.length if isinstance(complete, Span) else ""
     return lambda day: store.tally(
-        dataset.table, day_window(day), scope, complete.series, dataset.table.length, complete.value
+        table, day_window(day), scope, complete.series, length, complete.value
     )
 
 
@@ -272,18 +277,25 @@ def _held(
     until = begin + rows[LENGTH].to_numpy()
     labels = rows[series] if series else pd.Series([""] * len(rows), dtype="str")
     numbers, names = pd.factorize(labels, sort=True)
+    # In order of time within each series, so that what rows share counts once.
+    order = np.lexsort((begin, numbers))
+    begin, until, numbers = begin[order], until[order], numbers[order]
+    before = pd.Series(until).groupby(numbers).cummax().groupby(numbers).shift().fillna(-np.inf)
+    edge = EDGE.total_seconds() if isinstance(dataset.completeness, Span) else 0.0
 
     def of(day: date) -> dict[str, Tally]:
         span = day_window(day)
         latest, earliest = span.end.timestamp(), span.start.timestamp()
-        seconds = np.minimum(until, latest) - np.maximum(begin, earliest)
-        held = seconds > 0
+        held = (begin < latest) & (until > earliest)
+        seconds = np.minimum(until, latest) - np.maximum(np.maximum(begin, before), earliest)
         counts = np.bincount(numbers[held], minlength=len(names))
-        totals = np.bincount(numbers[held], seconds[held], len(names))
+        totals = np.bincount(numbers[held], seconds[held].clip(0), len(names))
+        totals[totals >= span.length.total_seconds() - edge] = span.length.total_seconds()
+        own = (counts > 0) & (totals >= edge)
+        kept = own if own.any() else counts > 0
         return {
             str(name): Tally(int(count), float(total))
-            for name, count, total in zip(names, counts, totals, strict=True)
-            if count
+            for name, count, total in zip(names[kept], counts[kept], totals[kept], strict=True)
         }
 
     return of

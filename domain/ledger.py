@@ -24,7 +24,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from domain.settlement import day_window
 from domain.windows import Window
@@ -148,6 +148,11 @@ class Completeness(Protocol):
         """Whether full coverage proves a day before its lag is over."""
         ...
 
+    @property
+    def counts(self) -> bool:
+        """Whether rows alone prove a day, however they came; else only an answer for all of it does."""
+        ...
+
     def expected(self, window: Window, tallies: Mapping[str, Tally]) -> int:
         """Rows that make the window complete, given the series that were seen in it."""
         ...
@@ -168,6 +173,7 @@ class Grid:
     150
     """
 
+    counts: ClassVar[bool] = True
     cadence: timedelta
     series: str = ""
     value: str = ""
@@ -197,6 +203,7 @@ class Span:
     1.0
     """
 
+    counts: ClassVar[bool] = True
     series: str = ""
     value: str = ""
     sure_early: bool = False
@@ -224,6 +231,7 @@ class Span:
 class Events:
     """Any number of rows, also none: complete at the first answer after the publication lag."""
 
+    counts: ClassVar[bool] = False
     series: str = ""
     value: str = ""
     sure_early: bool = False
@@ -239,6 +247,7 @@ class Events:
 class Rows:
     """At least so many rows a settlement day, however long it is, in each series seen."""
 
+    counts: ClassVar[bool] = False
     least: int = 1
     series: str = ""
     value: str = ""
@@ -271,8 +280,9 @@ def answered(
     """The entry of a day after the provider answered for it at ``now``.
 
     ``tallies`` are what the table holds of the day now, ``changed`` how many rows the answer changed.
-    ``whole`` is False where only part of the day was asked: rows count, silence proves nothing. ``silent``
-    is set where nothing was published for weeks, so that one empty answer more is believed.
+    ``whole`` is False where only part of the day was asked: silence proves nothing then, and rows only
+    where they can be counted against the day. ``silent`` is set where nothing was published for weeks, so
+    that one empty answer more is believed.
     """
     window = day_window(day)
     coverage = completeness.coverage(window, tallies)
@@ -280,8 +290,10 @@ def answered(
     sure = overdue or completeness.sure_early
     state = _state(coverage, overdue=overdue) if sure else State.NOT_DUE
     answers, counted_at = 1, now
-    if not whole and _unproven(state):
-        if previous and previous.answers and not changed:
+    uncounted = state is State.COMPLETE and not completeness.counts
+    if not whole and (_unproven(state) or uncounted):
+        stands = previous and (not changed or (uncounted and previous.state.proven))
+        if previous and previous.answers and stands:
             state, answers, counted_at = previous.state, previous.answers, previous.counted_at
         else:
             state, answers = State.DUE, 0

@@ -80,8 +80,8 @@ class Table:
     such thing. ``whole`` are the columns of the key that name what is sent as a whole, such as a
     message: rows that a newer one lacks are no more.
 
-    Where there is a column ``resolution_s`` outside the key, rows say how long they hold, and those of
-    one series do not overlap: what begins inside a newer row is no more.
+    Where there is a column ``resolution_s``, rows say how long they last, and newer rows end those
+    of their ``lane`` that begin inside them: columns of the key, left out all but the time.
     """
 
     name: str
@@ -92,6 +92,7 @@ class Table:
     scope: str = ""
     revision: str = ""
     whole: tuple[str, ...] = ()
+    lane: tuple[str, ...] = ()
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -114,8 +115,13 @@ class Table:
 
     @property
     def lasts(self) -> bool:
-        """Whether rows of one series take turns: each holds for its length, and none inside another."""
-        return bool(self.length) and self.length not in self.key and not self.whole
+        """Whether newer rows end those of their lane that begin inside them."""
+        return bool(self.length) and not self.whole
+
+    @cached_property
+    def lanes(self) -> tuple[str, ...]:
+        """The columns of which rows with the same values take turns."""
+        return self.lane or tuple(n for n in self.key if n not in (self.time, self.length))
 
     def column(self, name: str) -> Column:
         return next(column for column in self.columns if column.name == name)

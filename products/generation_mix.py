@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from domain.psr_types import GROUPS, group_of
+from domain.psr_types import GROUPS, PSR_TYPES, group_of
 from domain.tables import Column, Table
 from domain.windows import Window
-from products.averaging import HOUR, Grid, OnGrid, average_rows, sum_over
+from products.averaging import HOUR, Grid, OnGrid, average_rows, seconds, sum_over
 from products.product import Product
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 KEY = ("period_start", "zone", "psr_group")
+STORAGE = [code for code in PSR_TYPES if group_of(code) == "storage"]
 
 
 def compute(entsoe_generation: pd.DataFrame, *, window: Window) -> pd.DataFrame:
@@ -29,13 +31,17 @@ def compute(entsoe_generation: pd.DataFrame, *, window: Window) -> pd.DataFrame:
     it makes has the share 0. A mean needs 50 % coverage of each of its types; where one type of the
     zone that has rows on that settlement day lacks it, nobody knows the whole, and all shares of the
     zone are empty. ``unknown_types`` counts them.
+
+    Of storage, a row with one side only says that the other is 0, on days on which its type has both:
+    what pumps does not generate, and some zones publish each hour in one direction. Other types use
+    power for themselves while they generate, so of theirs the other side stays unknown.
     """
     import numpy as np
     import pandas as pd
 
     grid = Grid.of(window)
-    made = _side(grid, entsoe_generation, "generation_mw")
-    used = _side(grid, entsoe_generation, "consumption_mw")
+    made = _side(grid, entsoe_generation, "generation_mw", "consumption_mw")
+    used = _side(grid, entsoe_generation, "consumption_mw", "generation_mw")
     lines = pd.concat([made.names, used.names])[["zone", "psr_group"]].drop_duplicates()
     lines = lines.sort_values(["zone", "psr_group"], ignore_index=True)
     zones, names = pd.factorize(lines["zone"])
@@ -66,15 +72,25 @@ def compute(entsoe_generation: pd.DataFrame, *, window: Window) -> pd.DataFrame:
     )[list(PRODUCT.table.names)]
 
 
-def _side(grid: Grid, rows: pd.DataFrame, column: str) -> OnGrid:
-    """Means of each zone and type, with the type's group among the names."""
-    rows = rows[rows[column].notna()]
-    labels = rows[["zone", "psr_type"]]
+def _side(grid: Grid, rows: pd.DataFrame, column: str, other: str) -> OnGrid:
+    """Means of each zone and type, with the type's group among the names.
+
+    Of storage a row of the ``other`` side counts as 0; present are the days that have a value.
+    """
+    import pandas as pd
+
+    idle = rows["psr_type"].isin(STORAGE) & rows[other].notna()
+    rows = rows[rows[column].notna() | idle]
+    who = ["zone", "psr_type"]
     means = average_rows(
-        grid, labels, rows["period_start"], rows["resolution_s"], rows[column], HOUR
+        grid, rows[who], rows["period_start"], rows["resolution_s"], rows[column].fillna(0.0), HOUR
     )
+    said = rows[rows[column].notna()]
+    index = pd.MultiIndex.from_frame(means.names)
+    series = index.get_indexer(pd.MultiIndex.from_frame(said[who]))
+    present = grid.present(seconds(said["period_start"]), series, len(index))
     means.names["psr_group"] = means.names["psr_type"].map(group_of).astype("str")
-    return means
+    return replace(means, present=present)
 
 
 def _per_group(
@@ -128,7 +144,8 @@ PRODUCT = Product(
                 "generation_mw",
                 "float",
                 "MW",
-                "Mean generation of the group, < 0 where it draws more than it makes",
+                "Mean generation of the group, < 0 where it draws more than it makes; 0 of `storage` that "
+                "only charges or pumps",
                 optional=True,
             ),
             Column(

@@ -178,7 +178,10 @@ class Item:
     def _pieces(
         self, dataset: Dataset, scope: str, window: Window, client: Asker, variant: Parameters
     ) -> Iterator[_Piece]:
-        """The answers to a window; one that is refused as too wide is halved and asked again."""
+        """The answers to a window; one that is refused as too wide is halved and asked again.
+
+        A refusal for want of data ends the pages, and those before it count.
+        """
         params = {
             "documentType": self.document_type,
             **dict(self.extra),
@@ -187,15 +190,18 @@ class Item:
             "periodStart": f"{window.start:%Y%m%d%H%M}",
             "periodEnd": f"{window.end:%Y%m%d%H%M}",
         }
+        pages: list[tuple[list[Document], Body]] = []
         try:
-            pages = list(self._pages(dataset, params, client))
+            for page in self._pages(dataset, params, client):
+                pages.append(page)
         except (Refused, _TooMany) as refusal:
             said = str(refusal)
             if isinstance(refusal, Refused):
                 said = _reason(refusal.body) or said
-                if _NO_DATA in said:  # as the platform put it before it answered 200
+                if _NO_DATA in said:  # as the platform put it before it answered 200: no more pages
+                    yield self._piece(pages, scope)
                     return
-                if _NOT_OF_AREA in said:
+                if _NOT_OF_AREA in said and not pages:
                     yield _Piece(said=said)
                     return
                 if not _TOO_WIDE.search(said):
@@ -294,7 +300,7 @@ class _TooMany(Exception):
 
 
 def documents(body: bytes) -> list[Document]:
-    """The documents of an answer, be it one or an archive; none where there is no matching data.
+    """The documents of an answer, be it one or an archive, without those that say "no matching data".
 
     Raises BrokenAnswer and SchemaError as ``parse`` and ``members`` do, naming the member; Refused where
     the platform acknowledges anything else.
@@ -303,10 +309,10 @@ def documents(body: bytes) -> list[Document]:
         found = [parse(body)]
     else:
         found = [_of_member(name, content) for name, content in members(body)]
-    reasons = [document.reason for document in found if document.root == ACKNOWLEDGEMENT]
-    if reasons and not (len(found) == 1 and _NO_DATA in reasons[0]):
-        raise Refused(reasons[0], 200)
-    return [] if reasons else found
+    for document in found:
+        if document.root == ACKNOWLEDGEMENT and _NO_DATA not in document.reason:
+            raise Refused(document.reason, 200)
+    return [document for document in found if document.root != ACKNOWLEDGEMENT]
 
 
 def _of_member(name: str, content: bytes) -> Document:

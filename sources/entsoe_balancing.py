@@ -243,6 +243,7 @@ IMBALANCE_PRICES = _table(
         _STATUS,
     ),
     "category", "psr_type", "currency",
+    lane=("zone",),
 )  # fmt: skip
 
 IMBALANCE_VOLUMES = _table(
@@ -254,6 +255,7 @@ IMBALANCE_VOLUMES = _table(
         _STATUS,
     ),
     "direction",
+    lane=("zone",),
 )
 
 BALANCING_STATE = _table(
@@ -264,6 +266,7 @@ BALANCING_STATE = _table(
         _quantity("control_error_mw", "MW", "Open-loop area control error, in the direction"),
     ),
     "direction",
+    lane=("zone",),
 )
 
 ACTIVATED_ENERGY = _table(
@@ -338,7 +341,8 @@ def _capacity(name: str) -> Table:
             Column("price_unit", "text", "", "What the price is paid for: MAW, MWH", optional=True),
         ),
         *_BID_KEY[2:], "bid",
-        whole=_BID_KEY,
+        # How long a bid lasts follows from how equal values were joined, its place from the others.
+        lane=tuple(name for name in _BID_KEY if name not in ("period_start", "resolution_s")),
     )  # fmt: skip
 
 

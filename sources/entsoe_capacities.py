@@ -89,6 +89,7 @@ INSTALLED_CAPACITY_PER_UNIT = zone_table(
     ),
     "unit_eic",
     "psr_type",
+    lane=("zone", "unit_eic"),
 )  # fmt: skip
 RESERVOIRS = zone_table(
     "entsoe_reservoirs",

@@ -25,6 +25,7 @@ from sources.entsoe import (
     in_unit,
     slots,
 )
+from sources.entsoe_power import as_fine_as
 from sources.entsoe_xml import Document, Series
 
 # --- documents into rows --------------------------------------------------------------------------
@@ -77,7 +78,8 @@ def _across(document: Document, scope: str, told: dict[str, list[str]]) -> dict[
 def net_position_rows(document: Document, scope: str) -> dict[str, Any]:
     """Net positions by contract: what is exported less what is imported.
 
-    Both are published as positive numbers, in series of their own.
+    Both are published as positive numbers, in series of their own. Where one has longer slots than
+    the other, a value of it stands in each of the short ones.
     """
     import pandas as pd
 
@@ -94,6 +96,10 @@ def net_position_rows(document: Document, scope: str) -> dict[str, Any]:
             frames.append(side)
     if not frames:
         return {}
+    if len(frames) == 2:
+        one, other = frames
+        cut = as_fine_as(one, other, "contract"), as_fine_as(other, one, "contract")
+        frames = [side.drop_duplicates(key, keep="last") for side in cut]
     both = pd.concat(frames)
     net = both.groupby(key, as_index=False)["quantity"].sum()
     found = {name: net[name] for name in (*key, "quantity")} | {"zone": [scope] * len(net)}
@@ -170,6 +176,7 @@ def _prices(name: str, sequence: str, price: str) -> Table:
         key=("zone", "period_start", "auction_sequence", "currency"),
         time="period_start",
         scope="zone",
+        lane=("zone", "auction_sequence"),
     )  # fmt: skip
 
 

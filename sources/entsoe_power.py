@@ -180,7 +180,8 @@ def _beside(lots: dict[str, list[Series]], scope: str, told: Told) -> dict[str, 
     if len(current) == 2:
         both = both.merge(current[1], on=key, how="outer")
         if both.duplicated(["period_start", "who"]).any():  # hours beside quarter hours
-            fine = [_as_fine_as(*pair) for pair in (current, current[::-1])]
+            one, other = current
+            fine = as_fine_as(one, other, "who"), as_fine_as(other, one, "who")
             both = fine[0].merge(fine[1], on=key, how="outer")
     rows = pd.concat([*superseded, both], ignore_index=True)
     facts = facts.assign(who=who).drop_duplicates("who").set_index("who")
@@ -193,11 +194,14 @@ def _beside(lots: dict[str, list[Series]], scope: str, told: Told) -> dict[str, 
     }
 
 
-def _as_fine_as(frame: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
-    """Slots cut in pieces as short as the slot of the other frame that begins with them."""
+def as_fine_as(frame: pd.DataFrame, other: pd.DataFrame, who: str) -> pd.DataFrame:
+    """Slots cut in pieces as short as the slot of the other frame that begins with them.
+
+    Frames of ``period_start``, ``resolution_s`` [s], values, and ``who``: the column that says whose.
+    """
     import pandas as pd
 
-    where = ["period_start", "who"]
+    where = ["period_start", who]
     shortest = other.sort_values("resolution_s").drop_duplicates(where)
     length = frame["resolution_s"]
     step = frame[where].merge(shortest, on=where, how="left")["resolution_s"].to_numpy()
@@ -228,7 +232,7 @@ LARGEST_UNIT = 10_000.0
 
 
 def zone_table(
-    name: str, columns: Iterable[Column], *series: str, zone: Column = ZONE_COLUMN
+    name: str, columns: Iterable[Column], *series: str, zone: Column = ZONE_COLUMN, **more: Any
 ) -> Table:
     """A table of a zone's rows; ``series`` are the columns that tell apart what begins together."""
     return Table(
@@ -237,6 +241,7 @@ def zone_table(
         key=("zone", "period_start", *series),
         time="period_start",
         scope="zone",
+        **more,
     )
 
 
@@ -315,6 +320,7 @@ GENERATION_PER_UNIT = zone_table(
     "unit_eic",
     "psr_type",
     zone=Column("zone", "text", "", "Control area"),
+    lane=("zone", "unit_eic"),  # a type may be corrected
 )  # fmt: skip
 GENERATION_FORECAST = zone_table(
     "entsoe_generation_forecast",

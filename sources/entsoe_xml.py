@@ -16,6 +16,7 @@ end, never across Periods.
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -36,6 +37,8 @@ MOST_REPEATS = 1000
 MOST_SLOTS = 700_000
 MOST_SLOTS_IN_ALL = 7_000_000
 _LONGEST_STEP = 2**31
+# How far a document's midnight may lie from that of the clock in which it is stepped.
+_CLOCKS_APART = timedelta(hours=3)
 
 ACKNOWLEDGEMENT = "Acknowledgement_MarketDocument"
 
@@ -235,11 +238,14 @@ def _edges(period: Period, zone: ZoneInfo) -> npt.NDArray[np.int64]:
         raise SchemaError(f"resolution {period.resolution[:40]} is not one this program knows.")
     count, unit = int(found[1]), found[2]
     moments = [start]
-    local = period.start.astimezone(zone)
+    local = period.start.astimezone(zone).replace(tzinfo=None)
+    # What another clock leaves of a month or year is no slot of its own.
+    rest = 0 if unit == "D" else int(_CLOCKS_APART.total_seconds())
     try:
         while moments[-1] < end:
-            local = _later(local, count, unit)
-            moments.append(min(int(local.astimezone(UTC).timestamp()), end))
+            local_edge = _later(local, count * len(moments), unit)
+            edge = int(local_edge.replace(tzinfo=zone).timestamp())
+            moments.append(edge if edge < end - rest else end)
     except (OverflowError, ValueError) as trouble:
         raise SchemaError(
             f"resolution {period.resolution[:40]} cannot be stepped ({trouble})."
@@ -248,13 +254,19 @@ def _edges(period: Period, zone: ZoneInfo) -> npt.NDArray[np.int64]:
 
 
 def _later(local: datetime, count: int, unit: str) -> datetime:
-    """A local time moved by days, months or years of civil time."""
+    """A local time, without its clock, moved by days, months or years of civil time.
+
+    The last hours of a day count as the next day, because midnight further east is the evening before:
+    a month from 31 January 23:00 is 28 February 23:00, and a month from there 31 March 23:00. A day
+    that a month does not have is its last.
+    """
     if unit == "D":
-        moved = local.replace(tzinfo=None) + timedelta(days=count)
-    else:
-        months = local.year * 12 + local.month - 1 + count * (12 if unit == "Y" else 1)
-        moved = local.replace(tzinfo=None, year=months // 12, month=months % 12 + 1)
-    return moved.replace(tzinfo=local.tzinfo)
+        return local + timedelta(days=count)
+    day = local + _CLOCKS_APART
+    months = day.year * 12 + day.month - 1 + count * (12 if unit == "Y" else 1)
+    year, month = months // 12, months % 12 + 1
+    last = monthrange(year, month)[1]
+    return day.replace(year=year, month=month, day=min(day.day, last)) - _CLOCKS_APART
 
 
 # --- reading ----------------------------------------------------------------------------------

@@ -232,8 +232,8 @@ class PostgresStore(SqlStore):
 
     # --- statements ---------------------------------------------------------------------------
 
-    def after(self, time: str, seconds: str) -> str:
-        return f"{time} + {seconds} * INTERVAL '1 second'"
+    def epoch(self, time: str) -> str:
+        return f"EXTRACT(EPOCH FROM {time})::BIGINT"
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         def run() -> list[tuple[Any, ...]]:

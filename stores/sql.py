@@ -84,8 +84,8 @@ class SqlStore(Looking, Ledger):
         self.load(target, names, stored_rows(table, frame, retrieved))
 
     @abstractmethod
-    def after(self, time: str, seconds: str) -> str:
-        """How this database spells the instant that is so many seconds after another."""
+    def epoch(self, time: str) -> str:
+        """How this database spells an instant in seconds since 1970."""
 
     def discard(self, condition: str) -> None:
         """Drop the rows ``i`` of the temporary table ``incoming`` that a condition holds for."""
@@ -276,13 +276,16 @@ class SqlStore(Looking, Ledger):
         entries: Callable[[pd.Series], Iterable[Entry]],
         older: pd.DataFrame | None = None,
         replace: Window | None = None,
+        asked: Window | None = None,
     ) -> int:
         """Write rows and what the ledger makes of them in one transaction; returns rows changed.
 
         A version that is newer than the stored one takes its place and the old one goes to history;
         one that is older goes to history itself. ``older`` are versions known to be superseded.
-        Stored rows of ``replace`` that ``frame`` does not have go to history. ``entries`` is called
-        inside the transaction with the times of the changed rows; again, where the connection was lost.
+        Stored rows of ``replace`` that ``frame`` does not have go to history. ``asked`` is the window
+        of which ``frame`` has every row: where rows last, stored ones that begin inside those of their
+        lane go to history, too. ``entries`` is called inside the transaction with the
+        times of the changed rows; again, where the connection was lost.
 
         Raises StoreError or StoreMismatch; then nothing of the call is stored.
         """
@@ -292,7 +295,7 @@ class SqlStore(Looking, Ledger):
             self.claim_origin(synthetic)
             self._ensure_table(table)
             rows = Upsert(self, table, known_at)
-            changed = rows.put(frame, replace)
+            changed = rows.put(frame, replace, asked)
             if older is not None and len(older):
                 rows.put_older(older)
             for entry in entries(changed):
@@ -390,16 +393,31 @@ class SqlStore(Looking, Ledger):
     ) -> dict[str, Tally]:
         """What each series has of the window (one nameless series where ``series`` is empty).
 
-        Rows count where ``value``, if given, is not empty.
+        Rows count where ``value``, if given, is not empty. ``length`` names the column that says for how
+        many seconds a row lasts; what rows of a series share of them counts once.
         """
         if not self._is_there(table):
             return {}
         parts, parameters = conditions(table, window, {table.scope: scope} if scope else None)
+        name = quoted(series) if series else _NOTHING
+        rows = quoted(table.name) + (f" WHERE {' AND '.join(parts)}" if parts else "")
+        seconds = "0"
+        if length:
+            begin = self.epoch(quoted(table.time))
+            until, counted = f"{begin} + {quoted(length)}", quoted(value) if value else "1"
+            of_series = f"PARTITION BY {name} ORDER BY {begin}, {until}"
+            earlier = f"OVER ({of_series} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)"
+            rows = (
+                f"(SELECT {name} AS of_series, {counted} AS counted, {begin} AS begin, "
+                f"{until} AS until, max({until}) {earlier} AS before FROM {rows}) AS spans"
+            )
+            name, value = "of_series" if series else _NOTHING, "counted"
+            seconds = (
+                "CASE WHEN before IS NULL OR before <= begin THEN until - begin "
+                "WHEN before < until THEN until - before ELSE 0 END"
+            )
         found = self.execute(
-            f"SELECT {quoted(series) if series else _NOTHING}, "
-            f"count({quoted(value) if value else '*'}), "
-            f"sum({quoted(length) if length else '0'}) FROM {quoted(table.name)}"
-            + (f" WHERE {' AND '.join(parts)}" if parts else "")
+            f"SELECT {name}, count({quoted(value) if value else '*'}), sum({seconds}) FROM {rows}"
             + (" GROUP BY 1 ORDER BY 1" if series else ""),
             parameters,
         )

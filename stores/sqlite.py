@@ -108,8 +108,8 @@ class SqliteStore(SqlStore):
             )
         return int(version)
 
-    def after(self, time: str, seconds: str) -> str:
-        return f"strftime('%Y-%m-%dT%H:%M:%SZ', {time}, {seconds} || ' seconds')"
+    def epoch(self, time: str) -> str:
+        return f"CAST(strftime('%s', {time}) AS INTEGER)"
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with self._our_errors():

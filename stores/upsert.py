@@ -6,7 +6,7 @@ Everything here is SQL that SQLite and PostgreSQL share, run inside the caller's
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ROWS_A_PIECE = 50_000
+SECOND = timedelta(seconds=1)  # what times are stored to
 RETRIEVED = "retrieved_at"
 SUPERSEDED = "superseded_at"
 
@@ -34,8 +35,8 @@ class Database(Protocol):
         """Whether it chooses itself how to join, and gains from knowing the span of the rows."""
         ...
 
-    def after(self, time: str, seconds: str) -> str:
-        """How the database spells the instant that is so many seconds after another."""
+    def epoch(self, time: str) -> str:
+        """How the database spells an instant in seconds since 1970."""
         ...
 
     def discard(self, condition: str) -> None:
@@ -70,12 +71,15 @@ class Upsert:
         self._stored = self._name
         self._same_key = " AND ".join(f"t.{quoted(c)} = i.{quoted(c)}" for c in table.key)
 
-    def put(self, frame: pd.DataFrame, replace: Window | None = None) -> pd.Series:
+    def put(
+        self, frame: pd.DataFrame, replace: Window | None = None, asked: Window | None = None
+    ) -> pd.Series:
         """Write current versions; returns the times of the rows that changed (NaT in a list).
 
         A version that is newer than the stored one takes its place, one that is older goes to
         history. Stored rows of ``replace`` that ``frame`` does not have go to history too, those of a
-        whole of which it has a newer version, and those that begin inside a row of their series.
+        whole of which it has a newer version, and those of what was ``asked`` that begin inside a row
+        of their lane.
         """
         timeless = not self._table.time  # a list as it stands: what it lacks is gone
         # A key, or a whole, without the time may stand anywhere.
@@ -91,8 +95,8 @@ class Upsert:
         if self._table.whole:
             self._set_late_ones_aside()
             gone.append(self._retire(self._replaced()))
-        if self._table.lasts and self._holds_shorter(frame):
-            gone.append(self._retire(*self._covered(frame)))
+        if asked and self._table.lasts and len(frame):
+            gone += self._ended(frame, asked)
         self._drop_equal()
         if not self._table.whole:
             self._set_late_ones_aside()
@@ -136,15 +140,6 @@ class Upsert:
         values = [as_stored(value) for value in parameters]
         return f"FROM {self._name} AS t WHERE {' AND '.join(where)}", values
 
-    def _holds_shorter(self, frame: pd.DataFrame) -> bool:
-        """Whether there are rows that the longest incoming one could cover; mostly there are none."""
-        if frame.empty:
-            return False
-        where, parameters = self._beside(frame, *self._span(frame))
-        longest = int(frame[self._table.length].max())
-        shorter = f"SELECT 1 {where} AND {quoted(self._table.length)} < ? LIMIT 1"
-        return bool(self._db.execute(shorter, [*parameters, longest]))
-
     def _stage(self, frame: pd.DataFrame) -> None:
         self._db.execute("DROP TABLE IF EXISTS incoming")
         self._db.execute(
@@ -186,22 +181,41 @@ class Upsert:
             f"EXCEPT SELECT {key} FROM incoming)"
         )
 
-    def _covered(self, frame: pd.DataFrame) -> tuple[str, Sequence[Any]]:
-        """Stored rows that begin inside an incoming one of their series and are not among these.
+    def _ended(self, frame: pd.DataFrame, asked: Window) -> list[Any]:
+        """Move stored rows that begin inside an incoming one of their lane to history.
 
-        One pass over both in order of time, so that no row is compared with every other.
+        Returns their times, if there are any; a row that is itself among the incoming ones stays.
+        Only rows that hold in what was ``asked``: of others the answer may have been cut.
         """
-        table, key = self._table, _list(self._table.key)
-        series = _list(name for name in table.key if name != table.time)
-        until = self._db.after(self._time, quoted(table.length))
-        stored, parameters = self._beside(frame, *self._span(frame))
+        table, key, length = self._table, _list(self._table.key), quoted(self._table.length)
+        self._listed("absent", *self._absent(frame, asked))
+        if not self._db.execute("SELECT 1 FROM absent LIMIT 1"):
+            return []
+        # One pass over both in order of time, so that no row is compared with every other.
+        begin = self._db.epoch(self._time)
+        inside = (
+            f"SELECT {key} FROM (SELECT {key}, old, begin, max(until) OVER "
+            f"(PARTITION BY {_list(table.lanes)} ORDER BY begin) AS until FROM ("
+            f"SELECT {key}, 0 AS old, {begin} AS begin, {begin} + {length} AS until FROM incoming "
+            f"UNION ALL SELECT {key}, 1, {begin}, NULL FROM absent) AS rows_of_both) AS spans "
+            "WHERE old = 1 AND begin < until"
+        )
+        return [self._retire(f"FROM {self._name} AS t WHERE ({key}) IN ({inside})")]
+
+    def _absent(self, frame: pd.DataFrame, asked: Window) -> tuple[str, Sequence[Any]]:
+        """Keys of stored rows that incoming ones could end, and that are not among them."""
+        key, length = _list(self._table.key), quoted(self._table.length)
+        low, high = self._span(frame)
+        stored, parameters = self._beside(frame, low, min(high, asked.end - SECOND))
+        holds = f"{self._db.epoch(self._time)} + {length} > ?"
         return (
-            f"{stored} AND ({key}) IN (SELECT {key} FROM ("
-            f"SELECT {key}, max(until) OVER (PARTITION BY {series} ORDER BY {self._time}) AS until "
-            f"FROM (SELECT {key}, {until} AS until FROM incoming "
-            f"UNION ALL SELECT {key}, NULL {stored}) AS rows_of_both"
-            f") AS spans WHERE {self._time} < until EXCEPT SELECT {key} FROM incoming)"
-        ), [*parameters, *parameters]
+            f"SELECT {key} {stored} AND {holds} EXCEPT SELECT {key} FROM incoming",
+            [*parameters, int(asked.start.timestamp())],
+        )
+
+    def _listed(self, name: str, query: str, parameters: Sequence[Any]) -> None:
+        self._db.execute(f"DROP TABLE IF EXISTS {name}")
+        self._db.execute(f"CREATE TEMPORARY TABLE {name} AS {query}", parameters)
 
     def _drop_equal(self) -> None:
         same_values = [f"t.{quoted(c)} {self._db.same} i.{quoted(c)}" for c in self._table.values]

@@ -545,8 +545,20 @@ def lasting(minutes: int, *starts: str, zone: str = "DE_LU", kind: str = "A") ->
 
 
 def intervals(place: Place, table: str = "lasting") -> list[tuple[str, str, str, int]]:
-    rows = place.rows(table)
-    return [(r["zone"], r["kind"], r["period_start"][11:16], r["resolution_s"] // 60) for r in rows]
+    return [
+        (row["zone"], row["kind"], row["period_start"][11:16], row["resolution_s"] // 60)
+        for row in place.rows(table)
+    ]
+
+
+def of_the_zone(place: Place) -> list[tuple[str, int]]:
+    return [row[2:] for row in intervals(place) if row[:2] == ("DE_LU", "A")]
+
+
+def answer(store: SqlStore, frame: Any, days: int = 0, table: Table = LASTING) -> int:
+    """What the whole day was answered with, some days after the first answer."""
+    at = NIGHT + timedelta(days=days)
+    return write(store, table, frame, at, asked=parse_range(DAY))
 
 
 def test_quarter_hours_that_an_hour_replaces_are_no_more(place: Place) -> None:
@@ -554,14 +566,12 @@ def test_quarter_hours_that_an_hour_replaces_are_no_more(place: Place) -> None:
     others = [lasting(15, *quarters, zone="FR"), lasting(15, *quarters, kind="B")]
     with place.open() as store:
         for frame in (lasting(15, *quarters), *others):
-            assert write(store, LASTING, frame) == 7
+            assert answer(store, frame) == 7
         # An hour came new and takes the place of one of four quarter hours; three are gone.
-        later = NIGHT + timedelta(days=1)
-        assert write(store, LASTING, lasting(60, "10:00"), later) == 4
-        assert write(store, LASTING, lasting(60, "10:00"), later + timedelta(days=1)) == 0
+        assert answer(store, lasting(60, "10:00"), 1) == 4
+        assert answer(store, lasting(60, "10:00"), 2) == 0
         then = store.read_table(LASTING, parse_range(DAY), {"zone": "DE_LU"}, as_of=NIGHT)
-    mine = [row for row in intervals(place) if row[:2] == ("DE_LU", "A")]
-    assert [row[2:] for row in mine] == [("09:45", 15), ("10:00", 60), ("11:00", 15), ("11:15", 15)]
+    assert of_the_zone(place) == [("09:45", 15), ("10:00", 60), ("11:00", 15), ("11:15", 15)]
     assert len(intervals(place)) == 4 + 2 * 7
     gone = [("DE_LU", "A", start, 15) for start in ("10:00", "10:15", "10:30", "10:45")]
     assert intervals(place, "lasting_history") == gone
@@ -574,13 +584,8 @@ def test_hours_that_quarter_hours_replace_come_and_go(place: Place) -> None:
         for days, (frame, changed) in enumerate(
             [(hour, 1), (quarters, 4), (hour, 4), (quarters, 4)]
         ):
-            assert write(store, LASTING, frame, NIGHT + timedelta(days=days)) == changed
-    assert [row[2:] for row in intervals(place)] == [
-        ("10:00", 15),
-        ("10:15", 15),
-        ("10:30", 15),
-        ("10:45", 15),
-    ]
+            assert answer(store, frame, days) == changed
+    assert of_the_zone(place) == [("10:00", 15), ("10:15", 15), ("10:30", 15), ("10:45", 15)]
 
 
 def test_rows_inside_others_of_the_same_answer_stay(place: Place) -> None:
@@ -588,16 +593,71 @@ def test_rows_inside_others_of_the_same_answer_stay(place: Place) -> None:
 
     both = pd.concat([lasting(60, "10:00"), lasting(15, "10:15", "10:30")], ignore_index=True)
     with place.open() as store:
-        write(store, LASTING, lasting(15, "10:15", "10:45"))
-        assert write(store, LASTING, both, NIGHT + timedelta(days=1)) == 3
-    assert [row[2:] for row in intervals(place)] == [("10:00", 60), ("10:15", 15), ("10:30", 15)]
+        answer(store, lasting(15, "10:15", "10:45"))
+        assert answer(store, both, 1) == 3
+        assert answer(store, both, 2) == 0
+    assert of_the_zone(place) == [("10:00", 60), ("10:15", 15), ("10:30", 15)]
 
 
-def test_hour_that_was_not_there_before_ends_the_quarters_inside_it(place: Place) -> None:
+def test_rows_outside_what_was_asked_stay(place: Place) -> None:
+    # A day's row came with the hours of all day; of an hour asked again come its own and the day's.
+    import pandas as pd
+
+    hours = [f"{hour:02}:00" for hour in range(1, 24)]
+    asked = parse_range(f"{DAY}T10:00:00Z", f"{DAY}T11:00:00Z")
+    both = pd.concat([lasting(1440, "00:00"), lasting(60, *hours)], ignore_index=True)
+    cut = pd.concat([lasting(1440, "00:00"), lasting(60, "10:00")], ignore_index=True)
     with place.open() as store:
-        write(store, LASTING, lasting(15, "10:30", "10:45"))
-        assert write(store, LASTING, lasting(60, "10:00"), NIGHT + timedelta(days=1)) == 3
-    assert [row[2:] for row in intervals(place)] == [("10:00", 60)]
+        assert answer(store, both) == 24
+        assert write(store, LASTING, cut, NIGHT + timedelta(days=1), asked=asked) == 0
+        # The hour asked for is no more.
+        day = lasting(1440, "00:00")
+        assert write(store, LASTING, day, NIGHT + timedelta(days=2), asked=asked) == 1
+    assert of_the_zone(place) == [("00:00", 1440), *((h, 60) for h in hours if h != "10:00")]
+
+
+def test_row_that_began_later_before_is_ended_by_one_of_its_length(place: Place) -> None:
+    with place.open() as store:
+        answer(store, lasting(60, "10:30"))
+        assert answer(store, lasting(60, "10:00"), 1) == 2
+    assert of_the_zone(place) == [("10:00", 60)]
+
+
+def test_what_tells_rows_apart_within_a_lane_may_change(place: Place) -> None:
+    lane = replace(LASTING, lane=("zone",))
+    both = [lasting(15, "10:00", kind=kind) for kind in "AB"]
+    with place.open({"lasting": lane}) as store:
+        for days, (frame, changed) in enumerate([(both[0], 1), (both[1], 2), (both[1], 0)]):
+            assert answer(store, frame, days, lane) == changed
+    assert intervals(place) == [("DE_LU", "B", "10:00", 15)]
+    assert intervals(place, "lasting_history") == [("DE_LU", "A", "10:00", 15)]
+
+
+def test_without_a_window_nothing_is_ended(place: Place) -> None:
+    with place.open() as store:
+        write(store, LASTING, lasting(15, "10:00", "10:15"))
+        assert write(store, LASTING, lasting(60, "10:00"), NIGHT + timedelta(days=1)) == 1
+    assert of_the_zone(place) == [("10:00", 60), ("10:15", 15)]
+
+
+def test_seconds_that_rows_share_count_once(place: Place) -> None:
+    import pandas as pd
+
+    # Four quarters of which two lie in an hour, an hour apart from them, and two at once.
+    frames = [
+        lasting(60, "10:00", "12:00"),
+        lasting(15, "10:15", "10:45", "11:00", "11:30"),
+        lasting(15, "10:00", kind="B"),
+        lasting(30, "10:00", zone="FR"),
+    ]
+    with place.open() as store:
+        answer(store, pd.concat(frames, ignore_index=True))
+        day = parse_range(DAY)
+        each = store.tally(LASTING, day, "DE_LU", series="kind", length="resolution_s")
+        both = store.tally(LASTING, day, "DE_LU", length="resolution_s", value="load_mw")
+    minutes = {name: (tally.rows, tally.seconds / 60) for name, tally in each.items()}
+    assert minutes == {"A": (6, 60 + 60 + 15 + 15), "B": (1, 15)}
+    assert (both[""].rows, both[""].seconds / 60) == (7, 150)
 
 
 # --- all or nothing ----------------------------------------------------------------------------

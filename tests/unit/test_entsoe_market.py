@@ -131,6 +131,26 @@ class NetPositions(unittest.TestCase):
         )
         self.assertEqual(found, [("day_ahead", at(22), 0.0), ("intraday", at(22), 50.0)])
 
+    def test_hours_beside_quarter_hours_are_netted_in_each_quarter(self) -> None:
+        hour = {"end": "2024-10-26T23:00Z"}
+        quarters = hour | {"step": "PT15M"}
+        exports = series(OUT | DAILY, {1: 100, 2: 40}, end="2024-10-27T00:00Z")
+        imports = series(IN | DAILY, {1: 30, 3: 50}, **quarters)
+        other = series(IN | INTRADAY, {1: 7}, **hour)
+        for parts in ((exports, imports, other), (other, imports, exports)):
+            found = rows("entsoe_net_positions", "BE", *parts)
+            self.assertEqual(
+                [(r["contract"], r["period_start"], r["resolution_s"], r["net_position_mw"]) for r in found],
+                [
+                    ("day_ahead", at(22), QUARTER, 70.0),
+                    ("intraday", at(22), HOUR, -7.0),
+                    ("day_ahead", at(22, 15), QUARTER, 70.0),
+                    ("day_ahead", at(22, 30), QUARTER, 50.0),
+                    ("day_ahead", at(22, 45), QUARTER, 50.0),
+                    ("day_ahead", at(23), HOUR, 40.0),
+                ],
+            )  # fmt: skip
+
     def test_an_unknown_direction_is_refused(self) -> None:
         between = {"in_Domain.mRID": BELGIUM, "out_Domain.mRID": NETHERLANDS}
         with self.assertRaisesRegex(SchemaError, "one of which should be REGION_CODE"):

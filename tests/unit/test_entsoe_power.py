@@ -387,12 +387,11 @@ class DaysOfALongRow(unittest.TestCase):
         self.assertEqual(self.stored(CAPACITY), [("2023-12-31T23:00:00Z",)] * 2)
         self.assertEqual(entry.note, "")
 
-    def test_the_last_day_needs_the_next_year_too(self) -> None:
+    def test_the_last_day_is_proven_by_the_year_that_it_lies_in_but_for_an_hour(self) -> None:
         day = date(2024, 12, 31)  # its last hour belongs to the year of Amsterdam that follows
         window = day_window(day)
         entry = self.ask(CAPACITY, window, *year_of(2024, B01=418))[day]
-        self.assertEqual((entry.state, entry.rows), (State.PARTIAL, 1))
-        self.assertAlmostEqual(entry.coverage, 23 / 24)
+        self.assertEqual((entry.state, entry.rows, entry.coverage), (State.COMPLETE, 1, 1))
         both = [*year_of(2024, B01=418), *year_of(2025, B01=400)]
         entry = self.ask(CAPACITY, window, *both)[day]
         self.assertEqual((entry.state, entry.rows, entry.coverage), (State.COMPLETE, 2, 1))

@@ -1,6 +1,7 @@
 """The XML reader's quick way: taken for what the platform sends, and equal to the thorough one."""
 
 import unittest
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from domain.errors import SchemaError
@@ -143,6 +144,66 @@ class Points(unittest.TestCase):
         for join in (True, False):
             slots = entsoe_xml.expand(period, "A03", BRUSSELS, join=join)
             self.assertEqual((slots.end_s - slots.start_s).tolist(), [25 * 3600])
+
+
+class Months(unittest.TestCase):
+    """Edges of months and years in the clock of Brussels, from the midnights of several clocks."""
+
+    def edges(self, *told: str, step: str = "P1M") -> list[str]:
+        """The edges of a period from the first to the last time of these, as they were found."""
+        body = document(b"", POINT % (1, 5)).replace(b"PT60M", step.encode())
+        body = body.replace(b"2024-10-26T22:00Z", told[0].encode())
+        body = body.replace(b"2024-10-27T23:00Z", told[-1].encode())
+        slots = entsoe_xml.expand(period_of(body), "A03", BRUSSELS)
+        self.assertEqual(slots.start_s.tolist()[1:], slots.end_s.tolist()[:-1])
+        moments = [*slots.start_s.tolist(), slots.end_s.tolist()[-1]]
+        return [datetime.fromtimestamp(s, UTC).strftime("%Y-%m-%dT%H:%MZ") for s in moments]
+
+    def test_a_month_is_one_slot_by_whose_midnight_it_begins(self) -> None:
+        for told in (
+            # January to April and December of Brussels, Helsinki, London and UTC: 31, 28 or 29, 30 days.
+            ("2024-12-31T23:00Z", "2025-01-31T23:00Z"),
+            ("2024-12-31T22:00Z", "2025-01-31T22:00Z"),
+            ("2025-01-31T23:00Z", "2025-02-28T23:00Z"),
+            ("2025-01-31T22:00Z", "2025-02-28T22:00Z"),
+            ("2025-02-01T00:00Z", "2025-03-01T00:00Z"),
+            ("2024-01-31T22:00Z", "2024-02-29T22:00Z"),
+            ("2025-02-28T23:00Z", "2025-03-31T22:00Z"),
+            ("2025-02-28T22:00Z", "2025-03-31T21:00Z"),
+            ("2025-03-01T00:00Z", "2025-03-31T23:00Z"),
+            ("2025-03-01T00:00Z", "2025-04-01T00:00Z"),
+            ("2025-03-31T21:00Z", "2025-04-30T21:00Z"),
+            ("2025-03-31T22:00Z", "2025-04-30T22:00Z"),
+            ("2025-11-30T22:00Z", "2025-12-31T22:00Z"),
+        ):
+            with self.subTest(told=told):
+                self.assertEqual(self.edges(*told), list(told))
+
+    def test_months_that_follow_each_other_keep_their_midnight(self) -> None:
+        for told in (
+            ("2024-11-30T22:00Z", "2024-12-31T22:00Z", "2025-01-31T22:00Z", "2025-02-28T22:00Z",
+             "2025-03-31T21:00Z", "2025-04-30T21:00Z"),
+            ("2024-12-31T23:00Z", "2025-01-31T23:00Z", "2025-02-28T23:00Z", "2025-03-31T22:00Z"),
+        ):  # fmt: skip
+            with self.subTest(told=told):
+                self.assertEqual(self.edges(*told), list(told))
+
+    def test_a_day_that_a_month_does_not_have_is_its_last(self) -> None:
+        told = ("2025-01-30T23:00Z", "2025-02-27T23:00Z", "2025-03-30T22:00Z")
+        self.assertEqual(self.edges(*told), list(told))
+
+    def test_a_month_that_its_period_cuts_ends_with_it(self) -> None:
+        told = ("2025-01-31T22:00Z", "2025-02-10T22:00Z")
+        self.assertEqual(self.edges(*told), list(told))
+
+    def test_years_long_and_short(self) -> None:
+        for told in (
+            ("2022-12-31T23:00Z", "2023-12-31T23:00Z", "2024-12-31T23:00Z"),
+            ("2022-12-31T22:00Z", "2023-12-31T22:00Z", "2024-12-31T22:00Z"),
+            ("2024-02-28T23:00Z", "2025-02-27T23:00Z"),  # from 29 February
+        ):
+            with self.subTest(told=told):
+                self.assertEqual(self.edges(*told, step="P1Y"), list(told))
 
 
 if __name__ == "__main__":

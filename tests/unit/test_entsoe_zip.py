@@ -57,7 +57,13 @@ class Archives(unittest.TestCase):
         self.refused(SchemaError, "'001-read.me' .* no XML", archive([ONE], "{:03}-read.me"))
         self.refused(SchemaError, "'001/' .* no XML", archive([b""], "{:03}/"))
         self.refused(BrokenAnswer, "without a document", archive([]))
-        self.refused(Refused, "No matching data", archive([ONE, acknowledgement()]))
+        refusal = acknowledgement("Authentication failed.")
+        self.refused(Refused, "Authentication", archive([ONE, acknowledgement(), refusal]))
+
+    def test_members_without_matching_data_take_nothing_from_the_others(self) -> None:
+        for stored, count in (([ONE, acknowledgement(), ONE], 2), ([acknowledgement()] * 2, 0)):
+            with self.subTest(count=count):
+                self.assertEqual(len(documents(archive(stored))), count)
 
     def test_limits(self) -> None:
         body = archive([b"<a>" + b" " * 5000 + b"</a>"] * 3)
@@ -138,6 +144,30 @@ class Pages(unittest.TestCase):
 
         with self.assertRaises(BrokenAnswer):
             self.ask(answer)
+
+    def test_a_full_page_stays_when_the_next_has_no_data_however_that_is_said(self) -> None:
+        full = in_pages(200)
+
+        def old(params: Any) -> bytes:
+            if params["offset"] == "200":
+                raise Refused("HTTP 400", 400, acknowledgement())
+            return full(params)
+
+        for answer in (full, old):
+            with self.subTest(answer=answer):
+                self.assertEqual(len(self.ask(answer)[0].rows.frame), 200)
+
+    def test_a_page_that_is_refused_otherwise_fails_the_window(self) -> None:
+        full = in_pages(200)
+        for said in ("Data item X is not valid for this area", "Authentication failed."):
+
+            def answer(params: Any, said: str = said) -> bytes:
+                if params["offset"] == "200":
+                    raise Refused("HTTP 400", 400, acknowledgement(said))
+                return full(params)
+
+            with self.subTest(said=said), self.assertRaisesRegex(Refused, said):
+                self.ask(answer)
 
     def test_more_than_the_pages_hold_is_asked_for_in_halves(self) -> None:
         plenty = in_pages(10**6)

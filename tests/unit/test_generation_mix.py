@@ -96,6 +96,56 @@ class Mix(unittest.TestCase):
         self.assertEqual((storage["consumption_mw"], storage["coverage"]), (100, 0))
         self.assertEqual((gas["share"], gas["unknown_types"]), (1, 0))
 
+    def test_storage_published_in_one_direction_at_a_time_does_nothing_in_the_other(self) -> None:
+        rows: list[Row] = [("FR", HOUR * n, HOUR, GAS, 75, None) for n in range(3)]
+        rows += [
+            ("FR", 0, HOUR, PUMPED, None, 400),
+            ("FR", HOUR, HOUR, PUMPED, 25, None),
+            ("FR", 2 * HOUR, QUARTER, PUMPED, 50, None),
+            ("FR", 2 * HOUR + QUARTER, QUARTER, PUMPED, None, 80),
+        ]
+        found = mix(self.WINDOW, rows)
+        # The last half hour makes 25 and takes 40 in the mean.
+        for period, made, used, share in ((1, 0, 400, 0), (3, 25, 0, 0.25), (5, 25, 40, 0.25)):
+            storage, gas = at(found, "storage", period), at(found, "gas", period)
+            with self.subTest(period=period):
+                self.assertEqual(
+                    (storage["generation_mw"], storage["consumption_mw"]), (made, used)
+                )
+                self.assertEqual((storage["share"], gas["share"]), (share, 1 - share))
+                self.assertEqual((storage["coverage"], storage["unknown_types"]), (1, 0))
+        # Where nothing is published, nothing is known.
+        self.assertEqual(at(found, "gas", 6)["unknown_types"], 1)
+        self.assertTrue(pd.isna(at(found, "storage", 6)["generation_mw"]))
+
+    def test_what_another_type_takes_does_not_say_what_it_makes(self) -> None:
+        found = mix(
+            self.WINDOW,
+            [
+                ("FR", 0, HALF, SOLAR, 25, None),
+                ("FR", HALF, HALF, SOLAR, None, 1),
+                ("FR", 0, HOUR, GAS, 75, None),
+            ],
+        )
+        self.assertEqual(at(found, "solar")["share"], 0.25)
+        self.assertTrue(pd.isna(at(found, "solar")["consumption_mw"]))
+        self.assertTrue(pd.isna(at(found, "solar", 2)["generation_mw"]))
+        self.assertEqual(at(found, "gas", 2)["unknown_types"], 1)
+
+    def test_whether_storage_has_both_sides_is_told_day_by_day(self) -> None:
+        window = days_window(SUMMER, SUMMER + timedelta(days=1))
+        day = 24 * HOUR
+        rows: list[Row] = [("FR", n, HOUR, GAS, 75, None) for n in (0, HOUR, day)]
+        rows += [("FR", n, HOUR, PUMPED, None, 100) for n in (0, day)]
+        rows += [("FR", HOUR, HOUR, PUMPED, 25, None)]
+        both = mix(window, rows)
+        second = day_window(SUMMER + timedelta(days=1))
+        later = both[both["period_start"] >= second.start].reset_index(drop=True)
+        alone = mix(second, [row for row in rows if row[1] >= day - HOUR], window.start)
+        pd.testing.assert_frame_equal(later, alone, check_exact=True)
+        self.assertEqual(at(both[:96], "storage")["generation_mw"], 0)
+        self.assertTrue(alone[alone["psr_group"] == "storage"]["generation_mw"].isna().all())
+
     def test_what_draws_more_than_it_makes_has_no_share(self) -> None:
         found = mix(self.WINDOW, [("FR", 0, HALF, SOLAR, -2, None), ("FR", 0, HALF, GAS, 50, None)])
         self.assertEqual(

@@ -6,7 +6,18 @@ import unittest
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
-from domain.ledger import Entry, Grid, State, Tally, answered, failed, is_due
+from domain.ledger import (
+    Completeness,
+    Entry,
+    Events,
+    Grid,
+    Rows,
+    State,
+    Tally,
+    answered,
+    failed,
+    is_due,
+)
 from domain.settlement import day_window
 from domain.tables import conform
 from sources import DATASETS
@@ -30,13 +41,12 @@ def answer(
     *,
     changed: int = 0,
     whole: bool = True,
+    kind: Completeness = HALF_HOURS,
 ) -> Entry:
     """An answer for the day; a number of rows means one series."""
     by_series = rows if isinstance(rows, dict) else {"Solar": rows} if rows else {}
     tallies = {name: Tally(count) for name, count in by_series.items()}
-    return answered(
-        "wind_solar", "", DAY, HALF_HOURS, LAG, tallies, changed, previous, now, whole=whole
-    )
+    return answered("wind_solar", "", DAY, kind, LAG, tallies, changed, previous, now, whole=whole)
 
 
 def hours_of(day: date) -> Iterator[datetime]:
@@ -180,6 +190,25 @@ class States(unittest.TestCase):
             with self.subTest(state=state):
                 self.assertIs(after.state, state)
                 self.assertEqual(after.answers, before.answers)
+
+    def test_events_of_a_part_of_the_day_prove_no_day(self) -> None:
+        for kind in (Events(), Rows(2)):
+            with self.subTest(kind=kind):
+                part = answer(OVER, 8, changed=8, whole=False, kind=kind)
+                self.assertIs(part.state, State.DUE)
+                self.assertTrue(quietly_due(part, part.asked_at + HOUR))
+                day = answer(OVER + HOUR, 60, part, changed=52, kind=kind)
+                self.assertIs(day.state, State.COMPLETE)
+                # A part that is asked again takes nothing back, new rows or not.
+                for changed in (0, 4):
+                    again = answer(
+                        OVER + 2 * HOUR, 60 + changed, day, changed=changed, whole=False, kind=kind
+                    )
+                    self.assertIs(again.state, State.COMPLETE)
+
+    def test_a_part_of_an_open_day_is_not_due(self) -> None:
+        now = ENDS - HOUR
+        self.assertIs(answer(now, 8, changed=8, whole=False, kind=Events()).state, State.NOT_DUE)
 
     def test_the_version_grows_only_when_rows_change(self) -> None:
         first = answer(OVER, 36, changed=36)
