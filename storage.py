@@ -189,6 +189,7 @@ def write_answer(
         synthetic=answer.synthetic,
         entries=entries,
         asked=window,
+        taken_back=answer.taken_back,
     )
     return recorded, changed
 

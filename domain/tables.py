@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -122,6 +122,13 @@ class Table:
     def lanes(self) -> tuple[str, ...]:
         """The columns of which rows with the same values take turns."""
         return self.lane or tuple(n for n in self.key if n not in (self.time, self.length))
+
+    @cached_property
+    def spans(self) -> Table:
+        """Its rows without what they say: whose they are, when they begin and how long they last."""
+        names = (*self.lanes, self.time, self.length)
+        kept = tuple(column for column in self.columns if column.name in names)
+        return replace(self, columns=kept, key=names, lane=(), version="", revision="")
 
     def column(self, name: str) -> Column:
         return next(column for column in self.columns if column.name == name)

@@ -13,6 +13,8 @@ from domain.windows import Window
 from utils import Setting, number, url
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from sources.transport import Body
 
 T = TypeVar("T")
@@ -100,7 +102,7 @@ class Answer:
 
     ``rows`` fit the table; ``stray`` counts rows outside the window beyond what inclusive ends
     explain. ``synthetic`` is set where the answer came from the sandbox. ``said`` is what the provider
-    told in words.
+    told in words. ``taken_back`` are spans of the table (``Table.spans``) whose rows it took back.
     """
 
     rows: Conformed
@@ -108,6 +110,7 @@ class Answer:
     bytes: int
     synthetic: bool
     said: str = ""
+    taken_back: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ from domain.zones import (
     published,
 )
 from sources.dataset import Answer, Asker, Dataset, Provider
+from sources.entsoe_taken import taken_back
 from sources.entsoe_xml import (
     ACKNOWLEDGEMENT,
     MOST_SLOTS_IN_ALL,
@@ -146,14 +147,21 @@ class Item:
             for variant in self.variants
             for part in self._pieces(dataset, scope, window, client, variant)
         ]
-        frames = [part.rows for part in parts if part.rows is not None and len(part.rows)]
+        frames = [part.rows for part in parts if part.rows is not None]
         data: Any = pd.concat(frames) if frames else {c.spelling: [] for c in dataset.table.columns}
         rows = conform(dataset.table, data, where, later_wins=True)
         may_hold = self._may_hold(window)
         kept, stray = keep_window(dataset.table, rows, window, where, may_hold, dataset.reach)
-        said = "; ".join(dict.fromkeys(part.said for part in parts if part.said))
+        taken = [part.taken_back for part in parts if part.taken_back is not None]
         return Answer(
-            kept, stray, sum(p.bytes for p in parts), any(p.synthetic for p in parts), said
+            kept,
+            stray,
+            bytes=sum(part.bytes for part in parts),
+            synthetic=any(part.synthetic for part in parts),
+            said="; ".join(dict.fromkeys(part.said for part in parts if part.said)),
+            taken_back=conform(dataset.table.spans, pd.concat(taken), where).frame
+            if taken
+            else None,
         )
 
     def address(self, scope: str) -> dict[str, str]:
@@ -199,7 +207,7 @@ class Item:
             if isinstance(refusal, Refused):
                 said = _reason(refusal.body) or said
                 if _NO_DATA in said:  # as the platform put it before it answered 200: no more pages
-                    yield self._piece(pages, scope)
+                    yield self._piece(dataset.table, pages, scope)
                     return
                 if _NOT_OF_AREA in said and not pages:
                     yield _Piece(said=said)
@@ -220,7 +228,7 @@ class Item:
             for part in (Window(window.start, middle), Window(middle, window.end)):
                 yield from self._pieces(dataset, scope, part, client, variant)
             return
-        yield self._piece(pages, scope)
+        yield self._piece(dataset.table, pages, scope)
 
     def _pages(
         self, dataset: Dataset, params: Mapping[str, str], client: Asker
@@ -260,16 +268,30 @@ class Item:
                 )
         return found
 
-    def _piece(self, pages: list[tuple[list[Document], Body]], scope: str) -> _Piece:
+    def _piece(self, table: Table, pages: list[tuple[list[Document], Body]], scope: str) -> _Piece:
+        every = [document for page, _ in pages for document in page]
+        rows = self._frame(every, scope)
+        if rows is not None and self.together:
+            rows = self.together(rows)
+        taken = []
+        if table.lasts:
+            names = [column.spelling for column in table.columns if column.dtype == "float"]
+            taken = [back for one in every if (back := taken_back(one, ["quantity", *names]))]
+        bodies = [body for _, body in pages]
+        return _Piece(
+            rows,
+            sum(len(body.content) for body in bodies),
+            any(body.synthetic for body in bodies),
+            taken_back=self._frame(taken, scope),
+        )
+
+    def _frame(self, documents: list[Document], scope: str) -> pd.DataFrame | None:
+        """The rows of documents; None without any."""
         import pandas as pd
 
-        columns = [self.rows(document, scope) for page, _ in pages for document in page]
-        frames = [pd.DataFrame(each) for each in columns if each]
-        rows = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
-        if self.together and len(rows):
-            rows = self.together(rows)
-        bodies = [body for _, body in pages]
-        return _Piece(rows, sum(len(b.content) for b in bodies), any(b.synthetic for b in bodies))
+        columns = [self.rows(document, scope) for document in documents]
+        frames = [frame for each in columns if each and len(frame := pd.DataFrame(each))]
+        return pd.concat(frames, ignore_index=True) if frames else None
 
 
 @dataclass(frozen=True)
@@ -278,6 +300,7 @@ class _Piece:
     bytes: int = 0
     synthetic: bool = False
     said: str = ""
+    taken_back: pd.DataFrame | None = None
 
 
 def dataset_of(key: str, title: str, table: Table, item: Item, **more: Any) -> Dataset:

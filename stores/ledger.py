@@ -170,11 +170,14 @@ class Ledger(ABC):
     ) -> float | None:
         """Mean coverage of days, of the scopes named or of all that are known, 0 to 1.
 
-        A day that the ledger does not know counts as nothing; None where it knows none of them.
+        A day that the ledger does not know counts as nothing, a complete one on which there was nothing
+        to have as covered; None where it knows none of them.
         """
+        nothing_due = f"state = '{State.COMPLETE}' AND rows = 0 AND expected = 0"
         named = f"AND scope IN ({', '.join('?' * len(scopes))})" if scopes else ""
         ((known, total),) = self.execute(
-            "SELECT count(DISTINCT scope), sum(coverage) FROM ledger "
+            f"SELECT count(DISTINCT scope), sum(CASE WHEN {nothing_due} THEN 1 ELSE coverage END) "
+            "FROM ledger "
             f"WHERE key = ? AND day >= ? AND day <= ? {named}",
             (key, first.isoformat(), last.isoformat(), *scopes),
         )

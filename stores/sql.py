@@ -277,6 +277,7 @@ class SqlStore(Looking, Ledger):
         older: pd.DataFrame | None = None,
         replace: Window | None = None,
         asked: Window | None = None,
+        taken_back: pd.DataFrame | None = None,
     ) -> int:
         """Write rows and what the ledger makes of them in one transaction; returns rows changed.
 
@@ -284,8 +285,8 @@ class SqlStore(Looking, Ledger):
         one that is older goes to history itself. ``older`` are versions known to be superseded.
         Stored rows of ``replace`` that ``frame`` does not have go to history. ``asked`` is the window
         of which ``frame`` has every row: where rows last, stored ones that begin inside those of their
-        lane go to history, too. ``entries`` is called inside the transaction with the
-        times of the changed rows; again, where the connection was lost.
+        lane, or inside spans that were ``taken_back``, go to history, too. ``entries`` is called inside
+        the transaction with the times of the changed rows; again, where the connection was lost.
 
         Raises StoreError or StoreMismatch; then nothing of the call is stored.
         """
@@ -295,7 +296,7 @@ class SqlStore(Looking, Ledger):
             self.claim_origin(synthetic)
             self._ensure_table(table)
             rows = Upsert(self, table, known_at)
-            changed = rows.put(frame, replace, asked)
+            changed = rows.put(frame, replace, asked, taken_back)
             if older is not None and len(older):
                 rows.put_older(older)
             for entry in entries(changed):

@@ -72,19 +72,28 @@ class Upsert:
         self._same_key = " AND ".join(f"t.{quoted(c)} = i.{quoted(c)}" for c in table.key)
 
     def put(
-        self, frame: pd.DataFrame, replace: Window | None = None, asked: Window | None = None
+        self,
+        frame: pd.DataFrame,
+        replace: Window | None = None,
+        asked: Window | None = None,
+        taken_back: pd.DataFrame | None = None,
     ) -> pd.Series:
         """Write current versions; returns the times of the rows that changed (NaT in a list).
 
         A version that is newer than the stored one takes its place, one that is older goes to
         history. Stored rows of ``replace`` that ``frame`` does not have go to history too, those of a
         whole of which it has a newer version, and those of what was ``asked`` that begin inside a row
-        of their lane.
+        of their lane or a span that was ``taken_back``.
         """
+        meets = frame
+        if taken_back is not None:
+            import pandas as pd
+
+            meets = pd.concat([frame[list(self._table.spans.names)], taken_back])
         timeless = not self._table.time  # a list as it stands: what it lacks is gone
         # A key, or a whole, without the time may stand anywhere.
         by_time = self._table.time in (self._table.whole or self._table.key)
-        if by_time and not self._touches_stored(frame, replace):
+        if by_time and not self._touches_stored(meets, replace):
             self._db.load_frame(self._name, self._table, frame, self._now)
             return frame[self._table.time]
         self._stage(frame)
@@ -95,8 +104,8 @@ class Upsert:
         if self._table.whole:
             self._set_late_ones_aside()
             gone.append(self._retire(self._replaced()))
-        if asked and self._table.lasts and len(frame):
-            gone += self._ended(frame, asked)
+        if asked and self._table.lasts and len(meets):
+            gone += self._ended(meets, asked, taken_back)
         self._drop_equal()
         if not self._table.whole:
             self._set_late_ones_aside()
@@ -181,39 +190,49 @@ class Upsert:
             f"EXCEPT SELECT {key} FROM incoming)"
         )
 
-    def _ended(self, frame: pd.DataFrame, asked: Window) -> list[Any]:
-        """Move stored rows that begin inside an incoming one of their lane to history.
+    def _ended(
+        self, meets: pd.DataFrame, asked: Window, taken_back: pd.DataFrame | None
+    ) -> list[Any]:
+        """Move stored rows that begin inside an incoming one of their lane, or a span, to history.
 
         Returns their times, if there are any; a row that is itself among the incoming ones stays.
         Only rows that hold in what was ``asked``: of others the answer may have been cut.
         """
         table, key, length = self._table, _list(self._table.key), quoted(self._table.length)
-        self._listed("absent", *self._absent(frame, asked))
+        self._listed("absent", *self._absent(meets, asked))
         if not self._db.execute("SELECT 1 FROM absent LIMIT 1"):
             return []
         # One pass over both in order of time, so that no row is compared with every other.
         begin = self._db.epoch(self._time)
+        ending = (
+            f"SELECT {key}, 0 AS old, {begin} AS begin, {begin} + {length} AS until FROM incoming"
+        )
+        if taken_back is not None:
+            spans = table.spans
+            self._listed("taken", f"SELECT {_list(spans.names)} FROM {self._name} WHERE FALSE")
+            self._db.load_frame("taken", spans, taken_back, "")
+            known = ", ".join(quoted(n) if n in spans.names else "NULL" for n in table.key)
+            ending += f" UNION ALL SELECT {known}, 0, {begin}, {begin} + {length} FROM taken"
         inside = (
             f"SELECT {key} FROM (SELECT {key}, old, begin, max(until) OVER "
-            f"(PARTITION BY {_list(table.lanes)} ORDER BY begin) AS until FROM ("
-            f"SELECT {key}, 0 AS old, {begin} AS begin, {begin} + {length} AS until FROM incoming "
+            f"(PARTITION BY {_list(table.lanes)} ORDER BY begin) AS until FROM ({ending} "
             f"UNION ALL SELECT {key}, 1, {begin}, NULL FROM absent) AS rows_of_both) AS spans "
             "WHERE old = 1 AND begin < until"
         )
         return [self._retire(f"FROM {self._name} AS t WHERE ({key}) IN ({inside})")]
 
-    def _absent(self, frame: pd.DataFrame, asked: Window) -> tuple[str, Sequence[Any]]:
+    def _absent(self, meets: pd.DataFrame, asked: Window) -> tuple[str, Sequence[Any]]:
         """Keys of stored rows that incoming ones could end, and that are not among them."""
         key, length = _list(self._table.key), quoted(self._table.length)
-        low, high = self._span(frame)
-        stored, parameters = self._beside(frame, low, min(high, asked.end - SECOND))
+        low, high = self._span(meets)
+        stored, parameters = self._beside(meets, low, min(high, asked.end - SECOND))
         holds = f"{self._db.epoch(self._time)} + {length} > ?"
         return (
             f"SELECT {key} {stored} AND {holds} EXCEPT SELECT {key} FROM incoming",
             [*parameters, int(asked.start.timestamp())],
         )
 
-    def _listed(self, name: str, query: str, parameters: Sequence[Any]) -> None:
+    def _listed(self, name: str, query: str, parameters: Sequence[Any] = ()) -> None:
         self._db.execute(f"DROP TABLE IF EXISTS {name}")
         self._db.execute(f"CREATE TEMPORARY TABLE {name} AS {query}", parameters)
 

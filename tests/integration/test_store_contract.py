@@ -633,6 +633,23 @@ def test_what_tells_rows_apart_within_a_lane_may_change(place: Place) -> None:
     assert intervals(place, "lasting_history") == [("DE_LU", "A", "10:00", 15)]
 
 
+def test_what_is_taken_back_is_no_more(place: Place) -> None:
+    quarters = "10:00", "10:15", "10:30", "10:45"
+    taken = lasting(30, "10:15")[list(LASTING.spans.names)]
+    assert list(taken.columns) == ["zone", "period_start", "kind", "resolution_s"]
+    with place.open() as store:
+        answer(store, lasting(15, *quarters))
+        answer(store, lasting(15, *quarters, kind="B"))
+        for left, changed in ((("10:00", "10:45"), 2), ((), 0)):
+            frame = lasting(15, *left)
+            more = {"asked": parse_range(DAY), "taken_back": taken}
+            assert write(store, LASTING, frame, NIGHT + timedelta(days=1), **more) == changed
+    assert of_the_zone(place) == [("10:00", 15), ("10:45", 15)]
+    gone = [("DE_LU", "A", start, 15) for start in ("10:15", "10:30")]
+    assert intervals(place, "lasting_history") == gone
+    assert len(intervals(place)) == 6
+
+
 def test_without_a_window_nothing_is_ended(place: Place) -> None:
     with place.open() as store:
         write(store, LASTING, lasting(15, "10:00", "10:15"))

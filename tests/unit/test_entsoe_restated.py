@@ -235,6 +235,48 @@ class Loads(Restated):
         self.assertEqual((entry.state, entry.coverage), (State.PARTIAL, 20 / 24))
 
 
+class TakenBack(Restated):
+    key = "entsoe_generation"
+
+    def type_of(self, code: str, *told: tuple[int, float | None]) -> str:
+        """Hours of the day; a position without a value takes back what was said from there on."""
+        of_points = (
+            {"position": p} if value is None else {"position": p, "quantity": value}
+            for p, value in told
+        )
+        return typed(code, period(DAY, NEXT, "PT60M", points(*of_points)))
+
+    def counts(self) -> dict[str, int]:
+        frame = self.store.read(self.key)
+        return frame.groupby("psr_type").size().to_dict()
+
+    def test_hours_without_a_value_are_no_more(self) -> None:
+        self.answer("BE", load(self.type_of("B01", (1, 10)), self.type_of("B04", (1, 20))))
+        taken = self.type_of("B01", (1, 10), (13, None), (20, 30))
+        (entry,), changed = self.answer("BE", load(taken, self.type_of("B04", (1, 20))))
+        self.assertEqual(changed, 7 + 5)  # hours 13 to 19 went, 20 to 24 are other values
+        self.assertEqual(self.counts(), {"B01": 17, "B04": 24})
+        self.assertEqual((entry.state, entry.coverage), (State.PARTIAL, (17 + 24) / 48))
+        self.assertEqual(self.history(), 12)
+        again, changed = self.answer("BE", load(taken, self.type_of("B04", (1, 20))))
+        self.assertEqual((changed, again[0].version), (0, entry.version))
+
+    def test_a_whole_day_may_be_taken_back(self) -> None:
+        self.answer("BE", load(self.type_of("B01", (1, 10)), self.type_of("B04", (1, 20))))
+        both = load(self.type_of("B01", (1, None)), self.type_of("B04", (1, 20)))
+        self.assertEqual(self.answer("BE", both)[1], 24)
+        self.assertEqual(self.counts(), {"B04": 24})
+        # Also where nothing is left, and where nothing was stored.
+        for changed in (24, 0):
+            self.assertEqual(self.answer("BE", load(self.type_of("B04", (1, None))))[1], changed)
+        self.assertEqual(self.counts(), {})
+
+    def test_a_type_that_an_answer_lacks_may_only_be_late(self) -> None:
+        self.answer("BE", load(self.type_of("B01", (1, 10)), self.type_of("B04", (1, 20))))
+        self.answer("BE", load(self.type_of("B04", (1, 20))))
+        self.assertEqual(self.counts(), {"B01": 24, "B04": 24})
+
+
 class PartsOfADay(Restated):
     key = "entsoe_activated_energy"
 
