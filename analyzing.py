@@ -73,14 +73,15 @@ def analyze(
     if key and capacity:
         raise UsageError("--capacity is for British wind and solar: leave KEY out.")
     stated = stated_capacity(capacity or [])
-    with open_store(read_settings()["STORE_URL"], create=False) as store:
+    settings = read_settings()
+    with open_store(settings["STORE_URL"], create=False) as store:
         table = find(key or DEFAULT, store.tables, "dataset or product")
         if not figure_columns(table):
             raise UsageError(
                 f"{table.name} has no column of numbers with a unit: nothing to analyze."
             )
         wanted = conditions(table, where or [])
-        window = parse_range(start, end) if start else stored_range(store, table)
+        window = parse_range(start, end) if start else stored_range(store, table, settings)
         if key or not window:
             sections = table_sections(store, table, window, wanted)
         else:

@@ -80,6 +80,10 @@ def plot(
             f"nothing of {table.name} is stored for that: 'fetch' or 'process' it first."
         )
         return 3
+    if not picture.known:
+        raise UsageError(
+            f"{columns or table.name} is empty in all of these rows: there is nothing to draw."
+        )
     path = to or settings["OUTPUT_DIR"] / "plots" / f"{table.name}.png"
     drawn = {".png": static.png, ".svg": static.svg, ".html": interactive.html}[path.suffix](
         picture

@@ -64,15 +64,21 @@ def ramps(data: WindSolar) -> Section:
 
 
 def ramp_histogram(data: WindSolar, bins: int = 60) -> Section:
-    """How many ramps of each size there are, to draw; equal bins, zero in the middle of them all."""
+    """How many ramps of each size there are, to draw; equal bins, zero in the middle of them all.
+
+    Series have the same bins, so that they compare on one axis.
+    """
     import numpy as np
     import pandas as pd
 
+    found = [(name, hours, change[~np.isnan(change)]) for name, hours, change in _ramps(data)]
+    widest = dict.fromkeys(RAMP_HOURS, 0.0)
+    for _, hours, known in found:
+        widest[hours] = float(np.abs(known).max(initial=widest[hours]))
     frames = []
-    for name, hours, change in _ramps(data):
-        known = change[~np.isnan(change)]
-        widest = float(np.abs(known).max(initial=0.0)) or 1.0
-        count, edges = np.histogram(known, np.linspace(-widest, widest, bins + 1))
+    for name, hours, known in found:
+        reach = widest[hours] or 1.0
+        count, edges = np.histogram(known, np.linspace(-reach, reach, bins + 1))
         bars = {"from_mw": edges[:-1], "to_mw": edges[1:], "ramps": count}
         frames.append(pd.DataFrame({"series": name, "over_h": hours, **bars}))
     units = {"from_mw": "MW", "to_mw": "MW", "ramps": ""}

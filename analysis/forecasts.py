@@ -68,11 +68,13 @@ def forecast_errors(store: SqlStore, data: WindSolar) -> Section:
 
 def _day_ahead_wind(store: SqlStore, data: WindSolar) -> Iterator[dict[str, Any]]:
     table = store.tables["day_ahead_wind_forecast"]
-    rows = store.read_table(table, data.window, columns=["period_start", "wind_forecast_mw"])
+    names = ["period_start", "wind_forecast_mw", "published_at"]
+    rows = store.read_table(table, data.window, columns=names)
     if len(rows) and "Wind" in data.power_mw:
         told = _on_grid(data, rows["period_start"], rows["wind_forecast_mw"])
+        days = _on_grid(data, rows["period_start"], _days(_lead(rows, "published_at")).fillna(1.0))
         who = ("day_ahead_wind_forecast", "Wind", "the day before", "wind_solar")
-        yield _row(data, who, told, data.power_mw["Wind"], _days(told, 1), _installed(data, "Wind"))
+        yield _row(data, who, told, data.power_mw["Wind"], days, _installed(data, "Wind"))
 
 
 def _wind(store: SqlStore, data: WindSolar) -> Iterator[dict[str, Any]]:
@@ -146,24 +148,29 @@ def _newest(
     rows: pd.DataFrame, issued: str, leads: tuple[float, float], hours: float = PERIOD_H
 ) -> pd.DataFrame:
     """The newest forecast of each period with a lead [h] in [from, to), and ``days``: how far back is known."""
-    import numpy as np
-
-    lead = (rows["period_start"] - rows[issued]).dt.total_seconds() / 3600
+    lead = _lead(rows, issued)
     within = rows[(lead >= leads[0]) & (lead < leads[1])]
     newest = within.sort_values(issued).drop_duplicates("period_start", keep="last")
-    return newest.assign(days=np.ceil((lead[newest.index] + hours) / 24))
+    return newest.assign(days=_days(lead[newest.index], hours))
+
+
+def _lead(rows: pd.DataFrame, issued: str) -> pd.Series[float]:
+    """How long before its period each forecast was made [h]."""
+    hours: pd.Series[float] = (rows["period_start"] - rows[issued]).dt.total_seconds() / 3600
+    return hours
+
+
+def _days(lead: pd.Series[float], hours: float = PERIOD_H) -> pd.Series[float]:
+    """How many days back is known at the issue: the whole of an observation that lasts ``hours``."""
+    import numpy as np
+
+    return ((lead + hours) / 24).apply(np.ceil).clip(lower=1.0)
 
 
 def _on_grid(data: WindSolar, times: pd.Series, values: pd.Series) -> Floats:
     start, step = data.at(0).timestamp(), PERIOD_H * 3600
     end = start + len(data.periods) * step
     return analytics.regular(times.astype("int64") / 1e6, values, start, end, step)
-
-
-def _days(told: Floats, days: int) -> Floats:
-    import numpy as np
-
-    return np.where(np.isnan(told), np.nan, days)
 
 
 def _installed(data: WindSolar, series: str) -> Floats:

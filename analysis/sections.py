@@ -163,7 +163,7 @@ def shown(section: Section, most: int = 60) -> tuple[list[str], list[list[object
 
 
 def _row_name(row: Sequence[object]) -> str:
-    return ", ".join(str(_as_text(value)) for value in row)
+    return ", ".join(filter(None, map(_as_text, row)))
 
 
 def _cells(frame: pd.DataFrame) -> list[list[object]]:

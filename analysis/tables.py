@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from analysis.sections import AS_UNIT, Section
 from domain import analytics
 from domain.integration import average_intervals
+from domain.settlement import day_window
 from domain.tables import LENGTH, Column, Table
 from domain.windows import Window, parse_instant
+from pictures.subjects import series_columns, unit_in
 from products import PRODUCTS
 from sources import DATASETS
 
@@ -29,6 +31,11 @@ MOST_SERIES = 50
 # Without a range a larger table is read for its newest days alone.
 MOST_ROWS, NEWEST = 3_000_000, timedelta(days=31)
 _GRAINS = {"quarter hour": timedelta(minutes=15), "settlement period": timedelta(minutes=30)}
+# Of 23, 24 or 25 hours; what a month has stands on its last day.
+_DAY_GRAINS = ("settlement day", "day", "month")
+_SECOND = timedelta(seconds=1)
+# So descriptions of ``coverage`` begin where it is of time; elsewhere it is a share of assets, say.
+_OF_TIME = "Covered share"
 _PER_MWH = {"kW": 1e-3, "MW": 1.0}
 _ENERGIES = {"kWh": 1e-3, "MWh": 1.0}
 _FIGURES = {
@@ -38,14 +45,35 @@ _FIGURES = {
 }  # fmt: skip
 
 
-def stored_range(store: SqlStore, table: Table) -> Window | None:
-    """From the first to the last row of a table, or the newest days of a large one; None without rows."""
+def stored_range(store: SqlStore, table: Table, settings: Mapping[str, Any]) -> Window | None:
+    """From the first row of a table to the end of the last, or the newest days of a large one.
+
+    None without rows. ``settings`` name the clock of a product's days.
+    """
     size = store.size(table)
     if not size.first or not size.last:
         return None
-    first = parse_instant(size.first)
-    end = parse_instant(size.last) + (interval_of(table) or timedelta(seconds=1))
-    return Window(max(first, end - NEWEST) if size.rows > MOST_ROWS else first, end)
+    first, last = parse_instant(size.first), parse_instant(size.last)
+    large = size.rows > MOST_ROWS
+    newest = Window(max(first, last - NEWEST) if large else first, last + _SECOND)
+    end = _end(store, table, newest, settings)
+    return Window(max(first, end - NEWEST) if large else first, end)
+
+
+def _end(store: SqlStore, table: Table, newest: Window, settings: Mapping[str, Any]) -> datetime:
+    """When the last of these rows ends, or a second after it where nobody knows."""
+    if table.length and not _issued(table):
+        spans = (
+            (store.extent(table, {LENGTH: seconds}, window=newest), timedelta(seconds=seconds))
+            for seconds in store.distinct(table, LENGTH, window=newest)
+        )
+        return max(span.end - _SECOND + length for span, length in spans if span)
+    last = newest.end - _SECOND
+    product = next((p for p in PRODUCTS if p.table is table), None)
+    if product and product.grain in _DAY_GRAINS:
+        clock = product.clock(settings)
+        return day_window(last.astimezone(clock).date(), clock).end
+    return last + (interval_of(table) or _SECOND)
 
 
 def interval_of(table: Table) -> timedelta | None:
@@ -56,6 +84,11 @@ def interval_of(table: Table) -> timedelta | None:
         if dataset.table is table:
             return getattr(dataset.completeness, "cadence", None)
     return next((_GRAINS.get(p.grain) for p in PRODUCTS if p.table is table), None)
+
+
+def covers_time(table: Table) -> bool:
+    """Whether rows say how much of their time is known."""
+    return "coverage" in table.names and table.column("coverage").description.startswith(_OF_TIME)
 
 
 def figure_columns(table: Table) -> list[Column]:
@@ -73,25 +106,24 @@ def table_sections(
     window: Window | None = None,
     where: Mapping[str, Any] | None = None,
 ) -> list[Section]:
-    """One section with a line a column and series; none where no rows are stored.
+    """One section with a line a column and series; of all rows without a window, none where there are none.
 
-    Series are told apart by the words of the key (type, zone, …). Means and coverage are weighted by
-    time where it is known how long a row holds; energy is of columns in MW or kW over covered time, or
-    the sum of energies.
+    Series are those of pictures: told apart by the labels of the key (type, zone, auction, …) and by the
+    columns that a unit names. Means and coverage are weighted by time where it is known how long a row
+    holds; energy is of columns in MW or kW over covered time, or the sum of energies.
     """
     import pandas as pd
 
-    window = window or stored_range(store, table)
     columns = figure_columns(table)
-    texts = [name for name in (*table.key, "unit") if _is_text(table, name)]
+    series = series_columns(table, columns)
     helpers = [name for name in (LENGTH, "coverage") if name in table.names]
     named = [table.time] if table.time else []
-    used = [*named, *texts, *helpers, *(column.name for column in columns)]
+    used = [*named, *series, *helpers, *(column.name for column in columns)]
     rows = store.read_table(table, window, where, list(dict.fromkeys(used)))
     if rows.empty or not columns:
         return []
-    labels = [name for name in dict.fromkeys(texts) if rows[name].nunique() <= MOST_SERIES]
-    whole = set(labels) >= {name for name in table.key if _is_text(table, name)}
+    labels = [name for name in series if rows[name].nunique() <= MOST_SERIES]
+    whole = set(labels) >= set(table.key) - {table.time}
     hours = _hours(table, rows)
     found = [
         {**of, **figures}
@@ -108,13 +140,9 @@ def table_sections(
     note = (
         "Means are weighted by the time that is covered."
         if hours is not None
-        else "How long a row holds is not known: means are of rows, and there is no energy."
+        else "How long a row holds is not known: means are of rows, and power gives no energy."
     )
     return [Section("figures", table.name, frame, units, note)]
-
-
-def _is_text(table: Table, name: str) -> bool:
-    return name in table.names and table.column(name).dtype == "text"
 
 
 def _issued(table: Table) -> bool:
@@ -135,7 +163,7 @@ def _hours(table: Table, rows: pd.DataFrame) -> Floats | None:
         if interval is None:
             return None
         hours = np.full(len(rows), interval.total_seconds() / 3600)
-    if "coverage" in rows.columns:
+    if covers_time(table):
         hours = hours * rows["coverage"].to_numpy(dtype=np.float64, na_value=0.0)
     return hours
 
@@ -157,15 +185,17 @@ def _by_series(
     values, held = values[known], None if hours is None else hours[known]
     if not values.size:
         return
-    code = (
-        kept.groupby(labels, sort=True).ngroup().to_numpy() if labels else np.zeros(len(kept), int)
-    )
+    # An empty label, such as the unit of a price that nobody tells, is a label too.
+    groups = kept.groupby(labels, sort=True, dropna=False).ngroup() if labels else None
+    code = np.zeros(len(kept), int) if groups is None else groups.to_numpy()
     order = np.argsort(code, kind="stable")
     for own in np.split(order, np.flatnonzero(np.diff(code[order])) + 1):
-        of = {"column": column.name, "unit": column.unit}
-        of |= {name: kept[name].iloc[own[0]] for name in labels}
-        figures = _figures(table, values[own], kept.iloc[own], None if held is None else held[own])
-        figures |= _integrals(table, column, values[own], kept.iloc[own], held, own, window)
+        part = kept.iloc[own]
+        told = part[labels].iloc[0]
+        unit = unit_in(column, told.dropna().to_dict())
+        of = {"column": column.name, "unit": unit, **told.to_dict()}
+        figures = _figures(table, values[own], part, None if held is None else held[own])
+        figures |= _integrals(table, column, values[own], part, held, own, window)
         yield of, figures
 
 

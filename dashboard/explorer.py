@@ -64,8 +64,11 @@ def show(view: View) -> None:
     if not stored:
         empty("data", "run")
         return
-    if "table" not in st.session_state and st.query_params.get("table") in stored:
-        st.session_state["table"] = st.query_params["table"]
+    if "table" not in st.session_state and "table" in st.query_params:
+        if st.query_params["table"] in stored:
+            st.session_state["table"] = st.query_params["table"]
+        else:
+            st.info("The link names a table that is not stored here: another one is shown.")
     # Not bound to the address like the others: there its whole title would stand.
     key = st.selectbox(
         "Table",
@@ -317,7 +320,7 @@ def _chart(view: View, chosen: Chosen) -> None:
         filters=chosen.filters,
     )
     picture = kept(make, "explorer", content_of(view.store), *make.args[1:], make.keywords)
-    if picture is None:
+    if picture is None or not picture.known:
         st.info("Nothing of this can be drawn.")
         return
     draw(picture, "explorer-chart")

@@ -168,10 +168,11 @@ def stored_days(
 
 
 def _day(text: str | None, otherwise: date) -> date:
-    """A day of the address; what is none is passed over, because anybody may write there."""
+    """A day of the address; of what is none the visitor is told, without a word of it."""
     try:
         return date.fromisoformat(text) if text else otherwise
     except ValueError:
+        st.info(f"The link names no day such as 2024-10-27: {otherwise} is shown.")
         return otherwise
 
 

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from domain.errors import UsageError
 from domain.keys import find
 from domain.settlement import PERIOD, days_in
-from domain.tables import Table
+from domain.tables import Column, Table
 from domain.windows import Window
 from pictures import kinds
 from pictures.inks import FUEL_COLUMNS, label_of
 from pictures.picture import Panel, Picture, instants
 from pictures.rows import Shown, read
 from pictures.subjects import attribution, drawn_along, numbers_of, series_columns
-from pictures.words import lasting, percent
+from pictures.words import lasting, percent, words
 from stores.filtering import Condition
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ _LONGEST = {"heatmap": 92, "histogram": 31, "duration": 366, "profile": 92, "sca
 # For pictures of how often values occur their rows are read one by one.
 _EVERY_ROW = ("histogram", "duration", "scatter")
 _BATTERY = ("average_power", "battery_power")
+_OF_A_DAY = ("heatmap", "profile")
+SHORTEST_DAY = timedelta(hours=23)
+MOST_NAMED = 4
 
 
 def picture_of(
@@ -62,11 +66,16 @@ def picture_of(
         shown = _rows_for(store, table, window, where, filters, kind, columns)
     if shown is None:
         return None
+    if kind in _OF_A_DAY and _lasting(shown) >= SHORTEST_DAY:
+        raise UsageError(
+            f"rows of {table.name} last a day or longer: a {kind} would show no time of day; "
+            "draw them as a line."
+        )
     panels, more = _panels(shown, kind, power_mw)
     kept = {name: more.pop(name) for name in ("x_label", "x_is_time", "x_limits") if name in more}
     return Picture(
         title=_title(shown, kind),
-        subtitle=_subtitle(store, shown, kind, more.get("notes", [])),
+        subtitle=_subtitle(store, shown, kind, **more),
         panels=panels,
         footer=attribution(store.origin, [shown.subject]),
         **kept,
@@ -115,13 +124,20 @@ def _rows_for(
     )
 
 
+def _lasting(shown: Shown) -> timedelta:
+    """How long rows usually last; instants last for no time."""
+    import pandas as pd
+
+    return pd.Timedelta((shown.frame["end"] - shown.frame["start"]).median()).to_pytimedelta()
+
+
 def _panels(shown: Shown, kind: str, power_mw: float | None) -> tuple[list[Panel], dict[str, Any]]:
-    """Panels, and what else a picture of this kind says: its x axis, notes."""
+    """Panels, and what else a picture of this kind says: its x axis, notes, the columns drawn."""
     ends = instants([shown.window.start, shown.window.end])
     over_time = {"x_limits": (ends[0], ends[1])}
     if kind == "line":
-        panels, notes = kinds.lines(shown)
-        return panels, {**over_time, "notes": notes}
+        panels, notes, drawn = kinds.lines(shown)
+        return panels, {**over_time, "notes": notes, "drawn": drawn}
     if kind == "area":
         return kinds.area(shown), over_time
     if kind == "heatmap":
@@ -150,7 +166,8 @@ def _panels(shown: Shown, kind: str, power_mw: float | None) -> tuple[list[Panel
             for service in services
         ]
         panels = [replace(panels[0], marks=[*curves, *panels[0].marks])]
-    return panels, {"x_label": label, "x_is_time": False, "notes": notes}
+    told = {"notes": notes, "drawn": shown.columns[:2]}
+    return panels, {"x_label": label, "x_is_time": False, **told}
 
 
 def _frequency_and_power(
@@ -205,7 +222,13 @@ def _title(shown: Shown, kind: str) -> str:
     return ": ".join(part for part in parts if part)
 
 
-def _subtitle(store: SqlStore, shown: Shown, kind: str, notes: Sequence[str]) -> str:
+def _subtitle(
+    store: SqlStore,
+    shown: Shown,
+    kind: str,
+    notes: Sequence[str] = (),
+    drawn: Sequence[Column] = (),
+) -> str:
     """Range, zone, resolution, coverage, origin, and what the reader should know."""
     start, end = shown.window.start, shown.window.end
     parts = [f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"]
@@ -215,17 +238,32 @@ def _subtitle(store: SqlStore, shown: Shown, kind: str, notes: Sequence[str]) ->
             figures = "mean, minimum and maximum" if kind == "line" else "mean"
             resolution += f", drawn as {figures} of {lasting(shown.bucket)}"
         parts.append(resolution)
-    covered = coverage(store, shown)
-    if covered is not None:
-        parts.append(f"coverage {percent(covered)}")
+    parts += _covered(store, shown, drawn or shown.columns[:1])
     parts.append(f"{store.origin} data")
     return " · ".join([*parts, *shown.notes, *notes])
+
+
+def _covered(store: SqlStore, shown: Shown, drawn: Sequence[Column]) -> list[str]:
+    """How much is known of what is drawn; the columns of which it is less are named."""
+    by_ledger = coverage(store, shown)
+    if by_ledger is None:
+        return []
+    shares = [by_ledger * shown.known.get(column.name, 1.0) for column in drawn]
+    most = max(shares)
+    less = [
+        f", of {words(column.name, column.unit)} {percent(share)}"
+        for column, share in zip(drawn, shares, strict=True)
+        if share < most
+    ]
+    if len(less) > MOST_NAMED:
+        return [f"coverage {percent(min(shares))} to {percent(most)}"]
+    return [f"coverage {percent(most)}{''.join(less)}"]
 
 
 def coverage(store: SqlStore, shown: Shown) -> float | None:
     """Mean coverage of the days shown by the ledger, of the scopes shown; None where it knows nothing."""
     table = shown.subject.table
-    if drawn_along(table) != table.time:
+    if drawn_along(table) != table.time or shown.subject.events:
         return None
     days = days_in(shown.window)
     wanted = shown.fixed.get(table.scope) if table.scope else None

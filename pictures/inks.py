@@ -26,6 +26,8 @@ BLUE, RUST, GREEN, PINK, OCHRE, CYAN = (
 )
 RED, VIOLET, OLIVE, BROWN = "#d64545", "#8468d8", "#7f9a1e", "#7d6b5d"
 STEEL, GREY = "#6f8faf", "#858585"
+# A light green that the total of wind, offshore wind and solar stay apart from.
+JADE = "#04a459"
 CYCLE = (BLUE, RUST, GREEN, PINK, OCHRE, CYAN, VIOLET, RED, OLIVE, STEEL, BROWN, GREY)
 
 INKS = {
@@ -37,6 +39,7 @@ INKS = {
     "other": GREY,
     # what generates
     "wind": GREEN,
+    "wind onshore": JADE,
     "wind offshore": CYAN,
     "solar": OCHRE,
     "nuclear": VIOLET,
@@ -51,7 +54,7 @@ INKS = {
     "other renewable": "#5f9e6e",
 }
 # Where many series share an ink: a step of hue, and the luminances between which the contrast holds.
-HUE_STEP, DARKEST, BRIGHTEST = 14 / 360, 0.13, 0.29
+HUE_STEP, DARKEST, BRIGHTEST = 20 / 360, 0.13, 0.29
 # Low to high, and negative to positive, as (place, colour).
 SEQUENTIAL = (
     (0.0, "#440154"),
@@ -76,7 +79,7 @@ _WORDS = {
     "ps": ("Pumped storage", "storage"),
     "solar": ("Solar", "solar"),
     "wind": ("Wind", "wind"),
-    "wind onshore": ("Wind onshore", "wind"),
+    "wind onshore": ("Wind onshore", "wind onshore"),
     "wind offshore": ("Wind offshore", "wind offshore"),
     "nuclear": ("Nuclear", "nuclear"),
     "gas": ("Gas", "gas"),
@@ -102,7 +105,7 @@ _INTERCONNECTORS = {
     "intnsl": "Norway (NSL)",
     "intvkl": "Denmark (Viking)",
 }
-_PSR_INKS = {"B18": "wind offshore", "B20": "other"}
+_PSR_INKS = {"B18": "wind offshore", "B19": "wind onshore", "B20": "other"}
 # Columns whose values are types of generation.
 FUEL_COLUMNS = ("psr_type", "psr_group", "fuel_type", "fuel", "technology", "series")
 
@@ -152,10 +155,15 @@ def inks_of(values: Sequence[object]) -> list[str]:
 
 
 def _shade(colour: str, number: int) -> str:
-    """Neighbouring hues, further each time, dark and bright by turns within what both pages bear."""
-    hue, _, saturation = rgb_to_hls(*(int(colour[n : n + 2], 16) / 255 for n in (1, 3, 5)))
+    """Neighbouring hues, further each time, dark and bright by turns within what both pages bear.
+
+    The first is at the other end than the colour itself.
+    """
+    base = [int(colour[n : n + 2], 16) / 255 for n in (1, 3, 5)]
+    hue, _, saturation = rgb_to_hls(*base)
+    ends = sorted((DARKEST, BRIGHTEST), key=lambda end: abs(luminance(*base) - end))
     turn = HUE_STEP * ((number + 1) // 2) * (1 if number % 4 in (1, 2) else -1)
-    wanted = DARKEST if number % 2 else BRIGHTEST
+    wanted = ends[number % 2]
     low, high = 0.0, 1.0
     while high - low > 0.001:  # luminance grows with lightness, but has no inverse to write down
         middle = (low + high) / 2

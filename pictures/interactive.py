@@ -165,8 +165,8 @@ def _show_panel(shown: Any, row: int, panel: Panel, picture: Picture, told: set[
                 shown.add_hline(
                     y=mark.at,
                     line={"color": inks.colour(mark.ink), "width": 1, "dash": mark.dash},
-                    **_beside(mark.label, "top right"),
                     exclude_empty_subplots=False,
+                    **_named(mark.label, told),
                     **at,
                 )
             case Shade():

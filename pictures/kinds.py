@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from domain.analytics import duration_curve, profile
 from domain.errors import UsageError
@@ -30,11 +30,9 @@ from pictures.picture import (
     stairs,
 )
 from pictures.rows import Shown
+from pictures.subjects import units_in
 from pictures.words import words
 from products.frequency_histogram import BIN_MHZ
-
-if TYPE_CHECKING:
-    pass
 
 MOST_PANELS, MOST_LINES, MOST_BANDS, FEW_POINTS, MOST_DOTS = 4, 12, 4, 200, 20_000
 LOW_COVERAGE = 0.9
@@ -53,8 +51,20 @@ def axis_label(words: str, unit: str) -> str:
     return f"{words} [{unit or '-'}]"
 
 
-def lines(shown: Shown) -> tuple[list[Panel], list[str]]:
-    """A panel a unit, a line a series and column; what was left out is told."""
+def one_unit(shown: Shown, column: Column) -> str:
+    """The unit of a column that all series share an axis for; UsageError where they have several."""
+    found = list(dict.fromkeys(shown.unit(column.name, series) for series in shown.series))
+    if len(found) > 1:
+        parted = [name for name in units_in(shown.subject.table, column) if name in shown.by]
+        raise UsageError(
+            f"{column.name} is in {' and '.join(found)} here, which no axis holds together: choose one "
+            f"with {' '.join(f'--where {name}=VALUE' for name in parted)}."
+        )
+    return found[0]
+
+
+def lines(shown: Shown) -> tuple[list[Panel], list[str], list[Column]]:
+    """A panel a unit, a line a series and column; what was left out, and the columns that are drawn."""
     groups: dict[str, list[tuple[Column, str]]] = {}
     ends = [name for pair in _around(shown).values() for name in pair]
     for column in shown.columns:
@@ -67,6 +77,7 @@ def lines(shown: Shown) -> tuple[list[Panel], list[str]]:
         left_out = list(groups)[MOST_PANELS:]
         notes.append(f"not shown: columns in {', '.join(unit or 'no unit' for unit in left_out)}")
     panels: list[Panel] = []
+    drawn: list[Column] = []
     lines_before = 0
     inks = dict(zip(shown.series, _inks(shown), strict=True))
     for unit, members in list(groups.items())[:MOST_PANELS]:
@@ -77,7 +88,8 @@ def lines(shown: Shown) -> tuple[list[Panel], list[str]]:
             members = [(column, name) for column, name in members if column.name in kept]
         panels.append(_panel_of_lines(shown, unit, members, inks, lines_before))
         lines_before += len(members)
-    return panels, notes
+        drawn += dict.fromkeys(column for column, _ in members)
+    return panels, notes, drawn
 
 
 def _panel_of_lines(
@@ -95,7 +107,7 @@ def _panel_of_lines(
         label = " ".join(
             part
             for part, many in (
-                (name, len(series) > 1),
+                (name, len(shown.series) > 1),
                 (words(column.name, column.unit), len(columns) > 1),
             )
             if many
@@ -223,7 +235,7 @@ def area(shown: Shown) -> list[Panel]:
     for first, last in runs(lacking):
         label = "" if any(isinstance(mark, Shade) for mark in marks) else "a part is missing"
         marks.append(Shade(starts[first], ends[last - 1], label))
-    unit = shown.unit(column.name, shown.series[0])
+    unit = one_unit(shown, column)
     return [Panel(axis_label(words(column.name, column.unit), unit), marks, height=1.6)]
 
 
@@ -273,7 +285,7 @@ def heatmap(shown: Shown) -> tuple[list[Panel], list[str]]:
         for day in days
         if periods_in(day) != 48
     ]
-    unit = shown.unit(column.name, shown.series[0])
+    unit = one_unit(shown, column)
     label = axis_label(words(column.name, column.unit), unit)
     signed = bool(np.nanmin(z) < 0 < np.nanmax(z)) if np.isfinite(z).any() else False
     hatched = np.isfinite(z) & (covered < LOW_COVERAGE)
@@ -295,14 +307,15 @@ def histogram(shown: Shown) -> tuple[list[Panel], str]:
     import numpy as np
 
     column = shown.columns[0]
-    unit = shown.unit(column.name, shown.series[0])
+    unit = one_unit(shown, column)
     values = {
         name: shown.frame.loc[shown.frame["series"] == name, column.name].dropna().to_numpy()
         for name in shown.series[:6]
     }
     every = np.concatenate(list(values.values()))
+    label = axis_label(words(column.name, column.unit), unit)
     if not every.size:
-        raise UsageError(f"{column.name} is empty in all of these rows: there is nothing to draw.")
+        return [Panel("share of rows [%]", [])], label
     if unit == "Hz":  # the bins of frequency_histogram
         edges = np.arange(np.floor(every.min() * 100), np.floor(every.max() * 100) + 2) / 100
     else:
@@ -316,7 +329,6 @@ def histogram(shown: Shown) -> tuple[list[Panel], str]:
         else:
             x, y = stairs(edges[:-1], edges[1:], np.where(share > 0, share, np.nan))
             marks.append(Line(x, y, name, _inks(shown)[n], _DASHES[n // 3 % 3]))
-    label = axis_label(words(column.name, column.unit), unit)
     return [Panel("share of rows [%]", marks, log_y=unit == "Hz", height=1.6)], label
 
 
@@ -342,7 +354,7 @@ def duration(shown: Shown) -> list[Panel]:
             share, values = share[kept], values[kept]
         label = name if len(shown.series) > 1 else ""
         marks.append(Line(100 * share, values, label, ink, _DASHES[n // 6 % 3]))
-    unit = shown.unit(column.name, shown.series[0])
+    unit = one_unit(shown, column)
     return [Panel(axis_label(words(column.name, column.unit), unit), marks, height=1.6)]
 
 
@@ -353,6 +365,7 @@ def diurnal(shown: Shown) -> list[Panel]:
     column = shown.columns[0]
     length = max(shown.length or PERIOD, timedelta(minutes=15))
     minutes = min(int(length.total_seconds() // 60), 60)
+    lasting = minutes / 60 if shown.instant else length / timedelta(hours=1)
     wall = pd.to_datetime(shown.frame["start"], utc=True).dt.tz_convert(shown.clock)
     of_day = (wall.dt.hour * 60 + wall.dt.minute) // minutes * minutes
     marks: list[Mark] = []
@@ -367,14 +380,14 @@ def diurnal(shown: Shown) -> list[Panel]:
         )
         hours = found["minute"].to_numpy(dtype=float) / 60
         x, mean, low, high = stairs(
-            hours, hours + minutes / 60, *(found[c].to_numpy() for c in ("mean", "p10", "p90"))
+            hours, hours + lasting, *(found[c].to_numpy() for c in ("mean", "p10", "p90"))
         )
         label = f"{name} mean" if len(shown.series) > 1 else "mean"
         if len(shown.series) <= MOST_BANDS:
             band = f"{name} P10 to P90" if len(shown.series) > 1 else "P10 to P90"
             marks.append(Band(x, low, high, band, ink, opacity=0.2))
         marks.append(Line(x, mean, label, ink))
-    unit = shown.unit(column.name, shown.series[0])
+    unit = one_unit(shown, column)
     return [Panel(axis_label(words(column.name, column.unit), unit), marks, height=1.6)]
 
 
@@ -398,9 +411,8 @@ def scatter(shown: Shown) -> tuple[list[Panel], str, list[str]]:
         )
         label = name if len(shown.series) > 1 else ""
         marks.append(Points(rows[across.name].to_numpy(), rows[up.name].to_numpy(), label, ink))
-    units = [shown.unit(column.name, shown.series[0]) for column in (across, up)]
-    panel = Panel(axis_label(words(up.name, up.unit), units[1]), marks, height=1.8)
-    return [panel], axis_label(words(across.name, across.unit), units[0]), notes
+    panel = Panel(axis_label(words(up.name, up.unit), one_unit(shown, up)), marks, height=1.8)
+    return [panel], axis_label(words(across.name, across.unit), one_unit(shown, across)), notes
 
 
 def response_curve(

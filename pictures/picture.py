@@ -131,6 +131,19 @@ class Picture:
     x_limits: tuple[Any, Any] | None = None
     footer: Sequence[str] = field(default_factory=tuple)
 
+    @property
+    def known(self) -> bool:
+        """Whether any mark has a value; limits and stretches alone show nothing."""
+        import numpy as np
+
+        marks = [mark for panel in self.panels for mark in panel.marks]
+        values = [
+            mark.z if isinstance(mark, Cells) else mark.high if isinstance(mark, Band) else mark.y
+            for mark in marks
+            if not isinstance(mark, Rule | Shade)
+        ]
+        return any(bool(np.isfinite(np.asarray(each, dtype=float)).any()) for each in values)
+
 
 def instants(times: Any) -> Any:
     """Times with a zone as the ``datetime64[us]`` in UTC of a picture.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta, tzinfo
 from typing import TYPE_CHECKING, Any, Literal
 
 from domain.errors import UsageError
-from domain.settlement import LONDON, ONE_DAY, day_window, days_in, days_window
+from domain.settlement import LONDON, ONE_DAY, PERIOD, day_window, days_in, days_window
 from domain.tables import Column, Table
 from domain.windows import Window
 from domain.zones import ZONES
@@ -55,7 +55,8 @@ class Shown:
     ``frame`` has ``start`` and ``end`` (``datetime64[us]``, UTC; equal for instants), ``series`` (a text),
     the chosen columns, and in buckets ``<column>_min`` and ``<column>_max``. ``units`` are those of the
     columns, by series where it depends on them. ``length`` is the resolution, ``bucket`` how long a bucket
-    is. ``notes`` are for the reader: what was left out, and how to see it.
+    is. ``notes`` are for the reader: what was left out, and how to see it. ``known`` is the share of the
+    stored rows, 0 to 1, that conditions leave and that have a value, by column.
     """
 
     subject: Subject
@@ -70,6 +71,7 @@ class Shown:
     notes: tuple[str, ...] = ()
     units: Mapping[tuple[str, str], str] = field(default_factory=dict)
     fixed: Mapping[str, object] = field(default_factory=dict)
+    known: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def series(self) -> list[str]:
@@ -142,35 +144,51 @@ def read(
         _clock(series.where),
         by=series.by,
         fixed=series.fixed,
-        notes=(*series.notes, *_narrowed(filters, series.fixed)),
+        notes=(*series.notes, *_narrowed(where or {}, filters, series.fixed)),
     )
     rows = store.count(table, window, series.where, filters)
+    cut = {*series.where, *(c.column for c in filters)} - series.values.keys()
+    kept = min(rows / store.count(table, window, series.values), 1.0) if cut else 1.0
     # Means over versions, or over trades, would mix what does not belong together.
     single = not any(name in (*SAID, *IDS) for name in table.key) or rows > MOST_VERSIONS
     if rows / series.count > most and single and drawn_along(table) == table.time:
-        return _in_buckets(store, shown, series.where, filters, most)
-    if rows > MOST_READ:
+        shown = _in_buckets(store, shown, series.where, filters, most)
+    elif rows > MOST_READ:
         raise UsageError(
             f"{rows} rows of {table.name} are too many for this picture: choose a shorter range."
         )
-    return _as_rows(store, shown, series.where, filters)
+    else:
+        shown = _as_rows(store, shown, series.where, filters)
+    return replace(shown, known={name: kept * share for name, share in shown.known.items()})
 
 
-def _narrowed(filters: Sequence[Condition], fixed: Mapping[str, object]) -> list[str]:
+def _narrowed(
+    where: Mapping[str, Any], filters: Sequence[Condition], fixed: Mapping[str, object]
+) -> list[str]:
     """What the reader has to know of conditions; the one series that is left stands in the title."""
-    told = [f"{c.column} {c.operator} {c.value}".strip() for c in filters if c.column not in fixed]
+    lists = {name: value if isinstance(value, list) else [value] for name, value in where.items()}
+    told = [
+        f"{name} = {' or '.join(map(str, values))}"
+        for name, values in lists.items()
+        if name not in fixed
+    ]
+    told += [f"{c.column} {c.operator} {c.value}".strip() for c in filters if c.column not in fixed]
     return [f"only rows with {' and '.join(told)}"] if told else []
 
 
 @dataclass(frozen=True)
 class _Series:
-    """Conditions and columns that leave a handful of series, and what was left out for that."""
+    """Conditions and columns that leave a handful of series, and what was left out for that.
+
+    ``values`` are those of all columns that tell series apart.
+    """
 
     where: dict[str, Any]
     by: tuple[str, ...]
     fixed: dict[str, object]
     notes: tuple[str, ...]
     count: int
+    values: dict[str, list[Any]]
 
 
 def _handful(
@@ -184,7 +202,7 @@ def _handful(
 ) -> _Series:
     by = series_columns(table, columns)
     if not by:
-        return _Series(where, (), {}, (), 1)
+        return _Series(where, (), {}, (), 1, {})
     found = store.combinations(table, by, window, where, filters)
     most = {"one": 1, "stack": MOST_FUELS, "lines": MOST_SERIES}[shape]
     where, notes = dict(where), []
@@ -212,12 +230,18 @@ def _handful(
             notes.append(f"the {most} largest of {len(values)} by {name}")
         else:
             continue
-        where[name] = [value.item() if hasattr(value, "item") else value for value in kept]
+        where[name] = _plain(kept)
         found = found[found[name].isin(kept)]
     alone = {name: found[name].dropna().unique() for name in by}
     fixed = {name: values[0] for name, values in alone.items() if len(values) == 1}
     left = tuple(name for name in by if len(alone[name]) > 1)
-    return _Series(where, left, fixed, tuple(notes), max(len(found), 1))
+    held = {name: _plain(values) for name, values in alone.items()}
+    return _Series(where, left, fixed, tuple(notes), max(len(found), 1), held)
+
+
+def _plain(values: Iterable[Any]) -> list[Any]:
+    """Values as a database takes them."""
+    return [value.item() if hasattr(value, "item") else value for value in values]
 
 
 def _largest(
@@ -277,14 +301,15 @@ def _in_buckets(
 ) -> Shown:
     table, window, by = shown.subject.table, shown.window, shown.by
     names = [column.name for column in shown.columns]
-    resolution = _length(store, shown, where, filters)
+    resolution = shown.subject.step or _length(store, shown, where, filters)
     edges, length = buckets_of(window, resolution, most)
     found = store.aggregate(table, names, window, where, edges, by, filters)
     found = found.rename(columns={f"{name}_mean": name for name in names})
     frame, units = _by_series(shown, found, found, BUCKET_START)
     frame["end"] = instants(found[BUCKET_END])
     frame[ROWS] = found[ROWS].to_numpy()
-    return replace(shown, frame=frame, bucket=length, length=resolution, units=units)
+    known = {name: float(found[f"{name}_count"].sum() / found[ROWS].sum()) for name in names}
+    return replace(shown, frame=frame, bucket=length, length=resolution, units=units, known=known)
 
 
 def _length(
@@ -314,12 +339,12 @@ def _as_rows(
         )
     frame = frame.sort_values([along, *shown.by], ignore_index=True)
     rows, units = _by_series(shown, frame, frame, along)
-    length = usual_step(rows["start"].to_numpy())
+    instant = is_instant(shown.subject)
+    length = shown.subject.step or usual_step(rows["start"].to_numpy())
     if "resolution_s" in frame.columns:
         usual = frame["resolution_s"].mode()
         length = timedelta(seconds=int(usual.iloc[0])) if len(usual) else length
-    instant = is_instant(shown.subject)
-    if any(name in IDS for name in table.key):
+    if shown.subject.grain == "event" or any(name in IDS for name in table.key):
         length = None
     if not instant:
         rows["end"] = _ends(shown.subject, frame, rows["start"], length)
@@ -333,7 +358,10 @@ def _as_rows(
         last = pd.to_datetime(rows["end"].max(), utc=True).to_pydatetime()
         first = pd.to_datetime(rows["start"].min(), utc=True).to_pydatetime()
         shown = replace(shown, window=Window(first, last + SECOND if last == first else last))
-    return replace(shown, frame=rows, length=length, instant=instant, notes=notes, units=units)
+    known = {column.name: float(rows[column.name].notna().mean()) for column in shown.columns}
+    return replace(
+        shown, frame=rows, length=length, instant=instant, notes=notes, units=units, known=known
+    )
 
 
 def _by_series(
@@ -346,7 +374,14 @@ def _by_series(
     rows = pd.DataFrame({"start": instants(frame[along])})
     rows["end"] = rows["start"]
     inside = {name for column in shown.columns for name in units_in(table, column)}
-    named = [name for name in shown.by if name not in inside or len(shown.by) == 1]
+    named = [name for name in shown.by if name not in inside]
+
+    def combinations(names: Sequence[str]) -> int:
+        return len(frame.drop_duplicates(names)) if names else 1
+
+    # Series of one name would mix units.
+    if len(named) < len(shown.by) and combinations(named) < combinations(shown.by):
+        named = list(shown.by)
     labels = [{value: label_of(value) for value in frame[name].unique()} for name in named]
     rows["series"] = _joined(
         [frame[name].map(label) for name, label in zip(named, labels, strict=True)]
@@ -404,11 +439,7 @@ def _ends(subject: Subject, frame: pd.DataFrame, start: Any, length: timedelta |
         long = after - unique > np.timedelta64(25, "h")
         ends = np.where(long, unique + np.timedelta64(24, "h"), after)
         return ends[np.searchsorted(unique, start)]
-    fixed = {"settlement period": 1800, "quarter hour": 900}.get(subject.grain)
-    if "settlement_period" in frame.columns and not fixed:
-        fixed = 1800
-    held = timedelta(seconds=fixed) if fixed else length or timedelta(minutes=30)
-    return start + pd.Timedelta(held)
+    return start + pd.Timedelta(length or PERIOD)
 
 
 def usual_step(times: Any) -> timedelta | None:

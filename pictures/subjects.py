@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from domain.errors import UsageError
+from domain.ledger import Events, Grid
+from domain.settlement import ONE_DAY, PERIOD
 from domain.tables import Column, Table
 from products import PRODUCTS
 from products.product import Product
@@ -31,17 +34,29 @@ _ABOUT_ROWS = (
 )
 
 _EVERYTHING: tuple[Dataset | Product, ...] = (*DATASETS, *PRODUCTS)
+_STEPS = {
+    "settlement period": PERIOD,
+    "quarter hour": PERIOD / 2,
+    "settlement day": ONE_DAY,
+    "day": ONE_DAY,
+}
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A dataset or product as pictures know it."""
+    """A dataset or product as pictures know it.
+
+    ``step`` is how far rows lie apart by declaration; None where only they tell. Of ``events`` there may
+    be any number: no share of them is known.
+    """
 
     key: str
     title: str
     table: Table
     grain: str
     providers: tuple[Provider, ...]
+    step: timedelta | None = None
+    events: bool = False
 
 
 def subject_of(table: Table) -> Subject:
@@ -62,9 +77,15 @@ def subject_of(table: Table) -> Subject:
             waiting += made[key].inputs
         else:
             providers[fetched[key].provider.key] = fetched[key].provider
-    grain = found.grain if isinstance(found, Product) else ""
     listed = tuple(providers[key] for key in sorted(providers))
-    return Subject(found.key, found.title, table, grain, listed)
+    if isinstance(found, Product):
+        grain, step, events = found.grain, _STEPS.get(found.grain), found.grain == "event"
+    else:
+        grain, proof = "", found.completeness
+        halves = "settlement_period" in table.names and drawn_along(table).endswith("_start")
+        step = proof.cadence if isinstance(proof, Grid) else PERIOD if halves else None
+        events = isinstance(proof, Events)
+    return Subject(found.key, found.title, table, grain, listed, step, events)
 
 
 def attribution(origin: str, subjects: Iterable[Subject]) -> list[str]:

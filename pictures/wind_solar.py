@@ -152,7 +152,7 @@ def diurnal(data: WindSolar, section: Section) -> Picture:
     for (name, own), ink in zip(rows.items(), inks_of(list(rows)), strict=True):
         period = own["settlement_period"].to_numpy(float)
         x, mean, low, high = stairs(
-            period - 1, period, *(own[f"{figure}_mw"] for figure in ("mean", "p10", "p90"))
+            period - 0.5, period + 0.5, *(own[f"{figure}_mw"] for figure in ("mean", "p10", "p90"))
         )
         marks += [
             Band(x, low, high, ink=ink, opacity=0.2),
@@ -312,7 +312,7 @@ def compared(
             continue
         period = own["settlement_period"].to_numpy(float)
         x, mean, low, high = stairs(
-            period - 1, period, *(own[f"{figure}_mw"] for figure in ("mean", "p10", "p90"))
+            period - 0.5, period + 0.5, *(own[f"{figure}_mw"] for figure in ("mean", "p10", "p90"))
         )
         profiles += [
             Band(x, low, high, ink=ink, opacity=0.2),

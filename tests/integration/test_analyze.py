@@ -25,13 +25,14 @@ from typer.testing import CliRunner, Result
 import main
 import storage
 from analysis.extremes import ramp_histogram
-from analysis.sections import Section, as_csv, as_json
+from analysis.sections import Section, as_csv, as_json, shown
 from analysis.series import read_wind_solar
-from analysis.tables import table_sections
+from analysis.tables import covers_time, stored_range, table_sections
 from analysis.wind_solar import wind_solar_sections
 from domain.settlement import parse_range, settlement_period
 from domain.tables import conform
 from domain.windows import Window
+from products import PRODUCTS
 from sandbox import Sandbox
 from stores.sql import SqlStore
 from tests.integration.conftest import World, instant
@@ -57,6 +58,11 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         world.run(LONG_DAY, LONG_DAY, now=NOW, only=["average_power"], DATASETS="frequency")
     with closing(sqlite3.connect(world.database)) as db, db:
         db.execute("DELETE FROM wind_solar WHERE period_start >= ? AND period_start < ?", GAP)
+        # NESO does not say of each forecast when it was issued.
+        db.execute(
+            "UPDATE day_ahead_wind_forecast SET published_at = NULL WHERE settlement_date = ?",
+            (LONG_DAY,),
+        )
         # A period of which half is known.
         db.execute(
             "UPDATE average_power SET coverage = 0.5, discharge_mwh = discharge_mwh / 2 "
@@ -381,6 +387,13 @@ def test_every_ramp_has_its_place_in_the_histogram(
     counted = bars.groupby(["series", "over_h"])["ramps"].sum()
     for row in sections["ramps"].frame.itertuples():
         assert counted[row.series, row.over_h] == row.ramps
+    # One axis shows all series: bars compare where their edges are the same, to the widest ramp of all.
+    for hours, own in bars.groupby("over_h"):
+        edges = {tuple(of["from_mw"]) for _, of in own.groupby("series")}
+        told = sections["ramps"].frame
+        told = told[told["over_h"] == hours]
+        widest = max(-told["worst_down_mw"].min(), told["worst_up_mw"].max())
+        assert len(edges) == 1 and own["from_mw"].min() == -widest
 
 
 def test_duration_curve_falls_through_all_values(
@@ -502,13 +515,22 @@ def test_day_ahead_wind_is_held_against_metered_wind(
     filled: World, sections: dict[str, Section], power: dict[str, dict[datetime, float]]
 ) -> None:
     told = of(sections["forecast_errors"], forecast="day_ahead_wind_forecast")
-    forecast = {
-        instant(t): mw
-        for t, mw in asked(
-            filled, "SELECT period_start, wind_forecast_mw FROM day_ahead_wind_forecast"
-        )
-    }
-    _same_errors(told, forecast, power["Wind"], lambda t: timedelta(days=1))
+    rows = asked(
+        filled, "SELECT period_start, wind_forecast_mw, published_at FROM day_ahead_wind_forecast"
+    )
+    forecast = {instant(t): mw for t, mw, _ in rows}
+    issues = {instant(t): issued for t, _, issued in rows}
+
+    def back(start: datetime) -> timedelta:
+        """A day, or as many as it takes for the half hour to have ended by the issue."""
+        days = timedelta(days=1)
+        while issues[start] and start + HALF - days > instant(issues[start]):
+            days += timedelta(days=1)
+        return days
+
+    needed = {back(t).days if issues[t] else None for t in forecast}
+    assert needed == {None, 1, 2}, "the issue is told of some, and early enough of some"
+    _same_errors(told, forecast, power["Wind"], back)
 
 
 def test_hourly_wind_forecast_known_a_day_before(
@@ -649,6 +671,172 @@ def test_hours_and_quarter_hours_of_one_series_count_once(tmp_path: Path) -> Non
         assert set(section.frame["column"]) == {"generation_mw"}, (
             "a column without values says nothing"
         )
+
+
+LOAD_ROWS = [
+    {"zone": zone, "period_start": f"2024-10-01T{clock}:00Z", "resolution_s": seconds, "load_mw": mw}
+    for zone, clock, seconds, mw in (
+        ("DE_LU", "11:45", 900, 40.0), ("DE_LU", "12:00", 900, 44.0), ("FR", "11:00", 3600, 50.0),
+        ("FR", "12:00", 3600, 60.0), ("DE_LU", "12:15", 900, 48.0),
+    )
+]  # fmt: skip
+SUMMARY_ROW = {
+    "period_start": "2024-10-26T23:00:00Z", "psr_type": "Solar", "settlement_date": LONG_DAY,
+    "energy_mwh": 250.0, "mean_mw": 10.0, "minimum_mw": 0.0, "minimum_at": "2024-10-26T23:00:00Z",
+    "maximum_mw": 90.0, "maximum_at": "2024-10-27T12:00:00Z", "periods": 50, "coverage": 1.0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("key", "rows", "clock", "expected"),
+    [
+        # The hour that began before the last quarter ends after it.
+        ("entsoe_load", LOAD_ROWS, "UTC", ("2024-10-01T11:00:00Z", "2024-10-01T13:00:00Z")),
+        # The long day, of British time and of Berlin's, which is not UTC's.
+        ("wind_solar_summary", [SUMMARY_ROW], "UTC", ("2024-10-26T23:00:00Z", "2024-10-28T00:00:00Z")),
+        (
+            "trading_daily",
+            [{"period_start": "2024-10-26T22:00:00Z", "delivery_date": LONG_DAY, "public_mwh": 1.0}],
+            "Europe/Berlin", ("2024-10-26T22:00:00Z", "2024-10-27T23:00:00Z"),
+        ),
+        # A month stands on its last day.
+        (
+            "performance_report",
+            [{"last_day_start": "2024-10-31T00:00:00Z", "month": "2024-10", "asset_id": "A"}],
+            "UTC", ("2024-10-31T00:00:00Z", "2024-11-01T00:00:00Z"),
+        ),
+        ("wind_solar", [_solar("2024-10-27T01:00:00Z", 1)], "UTC", ("2024-10-27T01:00:00Z", "2024-10-27T01:30:00Z")),
+    ],
+)  # fmt: skip
+def test_what_is_stored_ends_with_its_last_row(
+    tmp_path: Path, key: str, rows: list[dict[str, Any]], clock: str, expected: tuple[str, str]
+) -> None:
+    with storage.open_store(f"sqlite:///{tmp_path / 'grid.db'}") as store:
+        _write(store, key, rows)
+        window = stored_range(store, store.tables[key], {"VPP_DELIVERY_DAY": clock})
+    assert window == Window(*map(instant, expected))
+
+
+def test_of_a_large_table_the_newest_days_are_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("analysis.tables.MOST_ROWS", 1)
+    rows = [
+        {"zone": "FR", "period_start": f"{day}T00:00:00Z", "resolution_s": 3600, "load_mw": 1.0}
+        for day in ("2024-01-01", "2024-03-31")
+    ]
+    with storage.open_store(f"sqlite:///{tmp_path / 'grid.db'}") as store:
+        _write(store, "entsoe_load", rows)
+        window = stored_range(store, store.tables["entsoe_load"], {})
+    assert window == Window(instant("2024-02-29T01:00:00Z"), instant("2024-03-31T01:00:00Z"))
+
+
+def test_the_last_interval_counts_whole(tmp_path: Path) -> None:
+    with storage.open_store(f"sqlite:///{tmp_path / 'grid.db'}") as store:
+        _write(store, "entsoe_load", LOAD_ROWS)
+        table = store.tables["entsoe_load"]
+        (section,) = table_sections(store, table, stored_range(store, table, {}))
+    # A quarter of 40 + 44 + 48 MW, and two hours of 50 and 60 MW.
+    germany, france = of(section, zone="DE_LU"), of(section, zone="FR")
+    assert (germany["energy_mwh"], germany["mean"]) == pytest.approx((33.0, 44.0))
+    assert (france["energy_mwh"], france["mean"]) == pytest.approx((110.0, 55.0))
+    assert (germany["coverage"], france["coverage"]) == pytest.approx((0.375, 1.0))
+
+
+def test_auctions_of_one_hour_are_two_prices(tmp_path: Path) -> None:
+    start = instant("2024-10-01T00:00:00Z")
+    rows = [
+        {"zone": "DE_LU", "period_start": f"{start + n * timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}",
+         "auction_sequence": auction, "resolution_s": 3600, "price_per_mwh": price, "currency": "EUR"}
+        for auction, prices in ((1, (50.0, 70.0)), (2, (10.0, 20.0)))
+        for n, price in enumerate(prices)
+    ]  # fmt: skip
+    with storage.open_store(f"sqlite:///{tmp_path / 'grid.db'}") as store:
+        table = store.tables["entsoe_day_ahead_prices"]
+        _write(store, table.name, rows)
+        window = Window(start, start + timedelta(hours=2))
+        (section,) = table_sections(store, table, window)
+    first, second = of(section, auction_sequence=1), of(section, auction_sequence=2)
+    assert (first["rows"], first["mean"], first["minimum"]) == (2, 60.0, 50.0)
+    assert (second["rows"], second["mean"], second["minimum"]) == (2, 15.0, 10.0)
+    assert (first["unit"], first["coverage"]) == ("EUR/MWh", 1.0)
+
+
+def test_volumes_of_two_units_are_never_averaged(tmp_path: Path) -> None:
+    at = "2024-10-01T00:00:00Z"
+    rows = [
+        {"trade_id": str(n), "side": "BUY", "period_start": at, "period_end": "2024-10-01T00:15:00Z",
+         "execution_time": at, "price_eur_per_mwh": 50.0, "volume": volume, "volume_unit": unit}
+        for n, (volume, unit) in enumerate(((4.0, "MW"), (6.0, "MW"), (1.0, "MWH")))
+    ]  # fmt: skip
+    with storage.open_store(f"sqlite:///{tmp_path / 'grid.db'}") as store:
+        _write(store, "vpp_private_trades", rows)
+        (section,) = table_sections(store, store.tables["vpp_private_trades"])
+    powers, energies = (of(section, column="volume", unit=unit) for unit in ("MW", "MWH"))
+    assert (powers["rows"], powers["mean"]) == (2, 5.0)
+    assert (energies["rows"], energies["mean"]) == (1, 1.0)
+
+
+def test_a_label_that_is_not_told_keeps_zones_apart(tmp_path: Path) -> None:
+    of_hour = {
+        "period_start": "2024-10-01T00:00:00Z", "reserve": "FCR", "agreement": "daily",
+        "product": "standard", "psr_type": "mixed", "direction": "up", "bid": 1,
+        "resolution_s": 3600, "currency": "EUR",
+    }  # fmt: skip
+    bids = (
+        ("DE_LU", 10.0, 7.0, "MW"), ("DE_LU", 30.0, None, None), ("FR", 50.0, None, None),
+        ("FR", 70.0, None, None),
+    )  # fmt: skip
+    rows = [
+        of_hour | {"zone": zone, "bid": bid, "capacity_mw": mw, "price": price, "price_unit": unit}
+        for bid, (zone, mw, price, unit) in enumerate(bids)
+    ]
+    with storage.open_store(f"sqlite:///{tmp_path / 'grid.db'}") as store:
+        table = store.tables["entsoe_contracted_reserves"]
+        _write(store, table.name, rows)
+        (section,) = table_sections(store, table)
+    assert of(section, column="price")["unit"] == "EUR/MW"
+    capacity = section.frame[section.frame["column"] == "capacity_mw"]
+    assert set(zip(capacity["zone"], capacity["mean"], strict=True)) == {
+        ("DE_LU", 10.0), ("DE_LU", 30.0), ("FR", 60.0),
+    }  # fmt: skip
+    header, _ = shown(section) or ([], [])
+    assert "capacity_mw, FR, 3600, FCR, daily, standard, mixed, up, EUR, MW" in header
+
+
+def test_a_share_of_assets_is_no_time(tmp_path: Path) -> None:
+    """A quarter hour of which half the assets are known has a price and a cost like any other."""
+    rows = [
+        {"period_start": start, "forecast": "latest", "price_source": "rebap", "coverage": coverage,
+         "price_eur_per_mwh": price, "cost_eur": 1.0, "forecast_mwh": 1.0, "measured_mwh": 1.0,
+         "imbalance_mwh": 0.0}
+        for start, coverage, price in (
+            ("2024-10-01T00:00:00Z", 0.5, 100.0), ("2024-10-01T00:15:00Z", 1.0, 40.0),
+        )
+    ]  # fmt: skip
+    with storage.open_store(f"sqlite:///{tmp_path / 'grid.db'}") as store:
+        table = store.tables["portfolio_imbalance_cost"]
+        _write(store, table.name, rows)
+        (section,) = table_sections(store, table, stored_range(store, table, {}))
+    price = of(section, column="price_eur_per_mwh")
+    assert (price["mean"], price["coverage"]) == (70.0, 1.0)
+
+
+def test_every_product_says_what_its_coverage_is_of() -> None:
+    said = {p.key: covers_time(p.table) for p in PRODUCTS if "coverage" in p.table.names}
+    # Of assets, and of a day's half hours: how long a day is nobody counts in hours.
+    others = {"portfolio_imbalance_cost", "wind_solar_summary"}
+    assert {key for key, of_time in said.items() if not of_time} == others
+    assert not covers_time(next(p.table for p in PRODUCTS if "coverage" not in p.table.names))
+
+
+def test_days_have_the_energy_that_they_tell(tmp_path: Path) -> None:
+    with storage.open_store(f"sqlite:///{tmp_path / 'grid.db'}") as store:
+        _write(store, "wind_solar_summary", [SUMMARY_ROW])
+        (section,) = table_sections(store, store.tables["wind_solar_summary"])
+    assert of(section, column="energy_mwh")["energy_mwh"] == 250.0
+    assert math.isnan(of(section, column="mean_mw")["energy_mwh"])
+    assert "there is no energy" not in section.note
 
 
 # --- the command -----------------------------------------------------------------------------------

@@ -377,6 +377,20 @@ def test_every_part_of_both_pages_stands(filled: World, settings: pytest.MonkeyP
 # --- little or nothing ----------------------------------------------------------------------------
 
 
+def test_a_link_that_names_nothing_stored_is_told_without_a_word_of_it(
+    filled: World, settings: pytest.MonkeyPatch
+) -> None:
+    strange = "![x](https://elsewhere.example)"
+    shown = page(filled, "explorer", settings, table=strange, end=strange)
+    told = [each.value for each in shown.info]
+    assert told == [
+        "The link names a table that is not stored here: another one is shown.",
+        f"The link names no day such as 2024-10-27: {DAY} is shown.",
+    ]
+    shown = page(filled, "explorer", settings, table="wind_solar")
+    assert not shown.info and shown.selectbox(key="table").value == "wind_solar"
+
+
 @pytest.mark.parametrize("name", ["frequency", "wind_solar"])
 def test_an_empty_store_says_which_command_fills_it(
     tmp_path: Path, settings: pytest.MonkeyPatch, name: str

@@ -158,6 +158,14 @@ def test_a_gap_breaks_the_line_in_every_form(filled: World, tmp_path: Path) -> N
     assert sum(value != value for value in line.y) == 1
 
 
+def test_limits_are_named_in_the_legend_and_not_on_the_trace(store: SqlStore) -> None:
+    interactive = pytest.importorskip("plotly") and pytest.importorskip("pictures.interactive")
+    shown = interactive.figure(drawn(store, "line", "frequency", {}))
+    named = [shape.name for shape in shown.layout.shapes if shape.showlegend]
+    assert "50 ± 0.2 Hz" in named and len(named) == len(set(named))
+    assert not shown.layout.annotations
+
+
 def test_points_are_bounded_and_extremes_kept(store: SqlStore, filled: World) -> None:
     hertz = [value for moment, value in filled.frequency() if moment >= "2024-10-26T23:00:00Z"]
     assert len(hertz) == 6000
@@ -233,6 +241,8 @@ def test_plot_with_options(typed: Cli, tmp_path: Path) -> None:
         (("wimd_solar",), 2, "did you mean"),
         (("wind_solar", "--to", "x.pdf"), 2, "ends in none of .png, .svg, .html"),
         (("wind_solar", "--kind", "scatter"), 2, "needs two columns"),
+        (("wind_solar", "--columns", "document_revision"), 2, "document_revision is empty in all"),
+        (("wind_solar_summary", "--kind", "heatmap"), 2, "last a day or longer"),
         (("wind_solar", "--start", "2020-01-01"), 3, "nothing of wind_solar is stored"),
     ],
 )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import doctest
 import unittest
-from datetime import UTC, datetime, timedelta
-from itertools import combinations
+from datetime import UTC, date, datetime, timedelta
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ import pictures.picture
 import pictures.subjects
 import pictures.words
 from domain.errors import UsageError
-from domain.settlement import day_window, parse_range, settlement_columns
+from domain.ledger import Entry, State
+from domain.settlement import day_window, days_in, parse_range, settlement_columns
 from domain.tables import Table, conform
 from domain.windows import Window
 from pictures import inks
@@ -138,12 +139,24 @@ class Inks(unittest.TestCase):
                 with self.subTest(colour=colour, page=page):
                     self.assertGreaterEqual(contrast(colour, page), 3.0)
 
-    def test_the_first_six_stay_apart_for_every_eye(self) -> None:
-        for name, eye in EYES.items():
-            for one, other in combinations(inks.CYCLE[:6], 2):
+    def test_the_first_six_stay_apart_for_every_eye_and_so_do_wind_and_solar(self) -> None:
+        kinds = ["Wind", "Wind Onshore", "Wind Offshore", "Solar"]
+        for few in (inks.CYCLE[:6], list(map(inks.colour, inks.inks_of(kinds)))):
+            for (name, eye), (one, other) in product(EYES.items(), combinations(few, 2)):
                 with self.subTest(eye=name, pair=(one, other)):
                     apart = np.linalg.norm(lab(eye @ linear(one)) - lab(eye @ linear(other)))
                     self.assertGreater(float(apart), 20.0)
+
+    def test_shades_of_one_ink_stay_apart(self) -> None:
+        links = list(map(inks.colour, inks.inks_of(["INTFR", "INTNED", "INTNEM", "INTNSL"] * 2)))
+        for one, other in combinations(links, 2):
+            with self.subTest(pair=(one, other)):
+                apart = np.linalg.norm(lab(linear(one)) - lab(linear(other)))
+                self.assertGreater(float(apart), 14.0)
+        for word in ("wind", "solar", "imports", "nuclear", "coal"):
+            base, shade = map(inks.colour, inks.inks_of([word, word]))
+            with self.subTest(base=word):  # the first is as bright as the base is dark
+                self.assertGreater(contrast(base, shade), 1.25)
 
     def test_types_have_one_word_and_one_ink_whoever_names_them(self) -> None:
         for words in (("B16", "Solar", "solar"), ("B14", "NUCLEAR", "nuclear")):
@@ -175,6 +188,9 @@ EYES = {
 }  # fmt: skip
 
 
+LUMINANCE = [0.2126, 0.7152, 0.0722]
+
+
 def linear(colour: str) -> Any:
     parts = np.array([int(colour[n : n + 2], 16) / 255 for n in (1, 3, 5)])
     return np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
@@ -182,7 +198,7 @@ def linear(colour: str) -> Any:
 
 def contrast(one: str, other: str) -> float:
     """As WCAG 2 defines it."""
-    low, high = sorted(float(linear(c) @ [0.2126, 0.7152, 0.0722]) for c in (one, other))
+    low, high = sorted(float(linear(c) @ LUMINANCE) for c in (one, other))
     return (high + 0.05) / (low + 0.05)
 
 
@@ -355,6 +371,49 @@ class Lines(unittest.TestCase):
         self.assertEqual(labels, ["price [EUR/MWh]", "volume [MW]"])
         self.assertEqual(marks_of(picture, Points)[0].y.tolist(), list(range(8)))
 
+    def test_a_column_in_two_units_is_not_drawn_on_one_axis(self) -> None:
+        times = pd.date_range("2024-10-27", periods=8, freq="15min", tz="UTC", unit="us")
+        rows = pd.DataFrame({"period_start": times, "trade_id": [f"t{n}" for n in range(8)]})
+        rows = rows.assign(volume=np.arange(8.0), volume_unit=["MWH", "MW"] * 4)
+        with store_of(vpp_private_trades=rows) as store:
+            for kind in ("duration", "histogram", "profile"):
+                with (
+                    self.subTest(kind=kind),
+                    self.assertRaisesRegex(UsageError, "MWH and MW .* --where volume_unit=VALUE"),
+                ):
+                    picture_of(store, "vpp_private_trades", kind=kind, columns=["volume"])
+            whole = drawn(store, "vpp_private_trades", kind="line", columns=["volume"])
+            one = drawn(
+                store, "vpp_private_trades", None, {"volume_unit": ["MW"]}, "duration", ["volume"]
+            )
+        self.assertEqual({panel.y_label for panel in whole.panels}, {"volume [MW]", "volume [MWH]"})
+        self.assertEqual(one.panels[0].y_label, "volume [MW]")
+        self.assertEqual(marks_of(one, Line)[0].y.tolist(), [7.0, 5.0, 3.0, 1.0])
+
+    def test_prices_of_a_zone_in_two_currencies_are_two_series(self) -> None:
+        times = pd.date_range("2024-10-27", periods=4, freq="1h", tz="UTC", unit="us")
+        every = pd.DataFrame({"period_start": times, "resolution_s": 3600})
+        parts = [
+            every.assign(zone=zone, currency=currency, price_per_mwh=price)
+            for zone, currency, price in (("CH", "EUR", 40.0), ("CH", "CHF", 38.0), ("FR", "EUR", 41.0))
+        ]  # fmt: skip
+        with store_of(entsoe_day_ahead_prices=pd.concat(parts)) as store:
+            picture = drawn(store, "entsoe_day_ahead_prices")
+        told = {
+            (panel.y_label, line.label): set(line.y)
+            for panel in picture.panels
+            for line in panel.marks
+            if isinstance(line, Line)
+        }
+        self.assertEqual(
+            told,
+            {
+                ("price [EUR/MWh]", "CH EUR"): {40.0},
+                ("price [CHF/MWh]", "CH CHF"): {38.0},
+                ("price [EUR/MWh]", "FR EUR"): {41.0},
+            },
+        )
+
     def test_every_dataset_and_product_knows_whose_data_it_shows(self) -> None:
         keys = {dataset.key for dataset in DATASETS}
         for key, table in TABLES.items():
@@ -362,6 +421,107 @@ class Lines(unittest.TestCase):
             with self.subTest(key=key):
                 self.assertTrue(subject.providers)
                 self.assertTrue(key not in keys or len(subject.providers) == 1)
+
+
+def cover(store: SqliteStore, key: str, first: str, last: str, coverage: float = 1.0) -> None:
+    """Days of a ledger that are complete; without coverage there was nothing to have."""
+    for day in days_in(parse_range(first, last)):
+        rows = 7 if coverage else 0
+        window = day_window(day)
+        store.record(
+            Entry(key, "", day, window, State.COMPLETE, rows, rows, coverage, 1, LATE, LATE, 1)
+        )
+
+
+class Known(unittest.TestCase):
+    """What the subtitle says of how much is known: counted by hand from the rows."""
+
+    def test_filters_are_named_and_what_they_cut_is_not_covered(self) -> None:
+        with store_of(wind_solar=wind_solar("2024-10-01", "2024-10-02")) as store:
+            cover(store, "wind_solar", "2024-10-01", "2024-10-02")
+            whole = drawn(store, "wind_solar", where={"psr_type": ["Solar"]})
+            noon = drawn(
+                store, "wind_solar", where={"psr_type": ["Solar"], "settlement_period": [24]}
+            )
+        self.assertIn("· 30 min · coverage 100% ·", whole.subtitle)
+        self.assertNotIn("only rows", whole.subtitle)
+        # One half hour of the 48 of a day; rows are a day apart, but last half an hour.
+        self.assertIn("· 30 min · coverage 2.1% ·", noon.subtitle)
+        self.assertIn("only rows with settlement_period = 24", noon.subtitle)
+        self.assertNotIn("psr_type =", noon.subtitle)
+
+    def test_a_filter_that_chooses_series_cuts_nothing_of_them(self) -> None:
+        rows = wind_solar("2024-10-01", "2024-10-01")
+        kind = np.where(rows["psr_type"] == "Solar", "Solar generation", "Wind generation")
+        with store_of(wind_solar=rows.assign(business_type=kind)) as store:
+            cover(store, "wind_solar", "2024-10-01", "2024-10-01")
+            picture = drawn(
+                store, "wind_solar", filters=[Condition("business_type", "contains", "Wind")]
+            )
+        self.assertIn("coverage 100% ·", picture.subtitle)
+        self.assertIn("only rows with business_type contains Wind", picture.subtitle)
+
+    def test_buckets_say_what_a_filter_cuts_too(self) -> None:
+        rows = wind_solar("2024-11-01", "2024-11-25")  # 1200 half hours from 1000 MW up
+        with store_of(wind_solar=rows) as store:
+            cover(store, "wind_solar", "2024-11-01", "2024-11-25")
+            picture = drawn(
+                store,
+                "wind_solar",
+                parse_range("2024-11-01", "2024-11-25"),
+                kind="line",
+                filters=[
+                    Condition("psr_type", "=", "Wind Onshore"),
+                    Condition("generation_mw", ">=", "1100"),
+                ],
+            )
+        self.assertIn("drawn as mean", picture.subtitle)
+        self.assertIn("coverage 91.7%", picture.subtitle)  # 1100 of 1200
+
+    def test_empty_values_are_not_covered_in_rows_and_buckets(self) -> None:
+        for last, drawn_as in (("2024-11-01", "· 15 min ·"), ("2024-11-12", "15 min, drawn as")):
+            window = parse_range("2024-11-01", last)
+            times = pd.date_range(
+                window.start, window.end, freq="15min", inclusive="left", unit="us"
+            )
+            rows = pd.DataFrame({"period_start": times, "asset_id": "A"})
+            rows = rows.assign(forecast_mwh=1.0, measured_mwh=2.0, price_eur_per_mwh=3.0)
+            rows["cost_eur"] = np.where(np.arange(len(rows)) % 4 == 0, np.nan, 5.0)
+            with self.subTest(last=last), store_of(imbalance_cost=rows) as store:
+                cover(store, "imbalance_cost", "2024-11-01", last)
+                asked = ["forecast_mwh", "measured_mwh", "price_eur_per_mwh", "cost_eur"]
+                every = drawn(store, "imbalance_cost", window, columns=asked)
+                costs = drawn(store, "imbalance_cost", window, columns=["cost_eur"])
+                other = drawn(store, "imbalance_cost", window, columns=["imbalance_mwh"])
+            self.assertIn(drawn_as, every.subtitle)
+            self.assertIn("coverage 100%, of cost 75.0% ·", every.subtitle)
+            self.assertIn("coverage 75.0% ·", costs.subtitle)
+            self.assertEqual((every.known, costs.known, other.known), (True, True, False))
+
+    def test_of_events_no_share_is_known_and_no_step(self) -> None:
+        starts = pd.date_range("2024-10-01", periods=4, freq="2055s", tz="UTC", unit="us")
+        rows = pd.DataFrame({"event_start": starts, "kind": "low", "cut": False})
+        rows = rows.assign(event_end=starts, settlement_date=pd.Timestamp("2024-10-01"))
+        with store_of(frequency_events=rows) as store:
+            cover(store, "frequency_events", "2024-10-01", "2024-10-01")
+            picture = drawn(store, "frequency_events")
+        self.assertTrue(picture.subtitle.endswith(" UTC · synthetic data"), picture.subtitle)
+
+    def test_days_on_which_there_was_nothing_to_have_are_covered(self) -> None:
+        with store_of() as store:
+            cover(store, "frequency_events", "2024-10-01", "2024-10-02", coverage=0.0)
+            cover(store, "frequency_events", "2024-10-03", "2024-10-03", coverage=0.5)
+            first, last = date(2024, 10, 1), date(2024, 10, 4)
+            told = store.mean_coverage("frequency_events", first, last)
+        self.assertEqual(told, 2.5 / 4)  # of the fourth day nothing is known
+
+    def test_an_empty_column_shows_nothing_in_any_kind(self) -> None:
+        with store_of(wind_solar=wind_solar("2024-10-01", "2024-10-01")) as store:
+            for kind in ("line", "area", "heatmap", "histogram", "duration", "profile"):
+                with self.subTest(kind=kind):
+                    empty = drawn(store, "wind_solar", kind=kind, columns=["document_revision"])
+                    self.assertFalse(empty.known)
+                    self.assertTrue(drawn(store, "wind_solar", kind=kind).known)
 
 
 class Calendars(unittest.TestCase):
@@ -412,6 +572,32 @@ class Calendars(unittest.TestCase):
         self.assertEqual(set(line.x[line.y == 500.0]), {12.0, 12.5})
         self.assertIn("Europe/London", picture.x_label)
         self.assertFalse(picture.x_is_time)
+
+    def test_rows_of_a_day_or_longer_have_no_time_of_day(self) -> None:
+        day = day_window(date(2024, 10, 27)).start
+        rows = pd.DataFrame({"period_start": pd.to_datetime([day]), "psr_type": "Solar"})
+        rows = rows.assign(
+            minimum_at=rows["period_start"],
+            maximum_at=rows["period_start"],
+            settlement_date=pd.Timestamp("2024-10-27"),
+        )
+        with store_of(wind_solar_summary=rows) as store:
+            for kind in ("heatmap", "profile"):
+                with (
+                    self.subTest(kind=kind),
+                    self.assertRaisesRegex(UsageError, "last a day or longer"),
+                ):
+                    picture_of(store, "wind_solar_summary", kind=kind)
+
+    def test_a_profile_of_long_rows_holds_as_long_as_they(self) -> None:
+        times = pd.date_range("2024-01-10", periods=6, freq="4h", tz="UTC", unit="us")
+        rows = pd.DataFrame({"period_start": times, "zone": "FR", "resolution_s": 14_400})
+        with store_of(entsoe_load=rows.assign(load_mw=np.arange(6.0))) as store:
+            picture = drawn(store, "entsoe_load", where={"zone": ["FR"]}, kind="profile")
+        (line,) = marks_of(picture, Line)
+        # Paris is an hour ahead of UTC: the blocks begin at 1, 5, … 21 o'clock.
+        self.assertEqual(line.x[::2].tolist(), [1, 5, 9, 13, 17, 21])
+        self.assertEqual(line.x[1::2].tolist(), [5, 9, 13, 17, 21, 25])
 
 
 if __name__ == "__main__":
