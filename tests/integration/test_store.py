@@ -388,7 +388,7 @@ def test_lock_of_a_live_process_holds_and_of_a_killed_one_is_free(path: Path) ->
             begin = time.monotonic()
             with pytest.raises(Locked, match="frequency"), store.lock("frequency"):
                 pass
-            assert time.monotonic() - begin < 2.0  # at once, not after a wait
+            assert time.monotonic() - begin < 10.0  # at once, not after the wait for a writer
             with store.lock("wind_solar"):
                 pass  # another key is free
             process.kill()
