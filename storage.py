@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from domain.errors import StoreError, StoreMismatch, UsageError
 from domain.ledger import Entry, Span, State, Tally, answered
 from domain.settlement import ONE_DAY, day_window, days_in, days_window, settlement_columns
-from domain.tables import LENGTH, Table
+from domain.tables import Table
 from domain.windows import Window
 from products import PRODUCTS
 from products.product import Product
@@ -129,10 +129,10 @@ def _open_postgres(url: str, *, create: bool) -> SqlStore | None:
     return None
 
 
+# --- write policy -----------------------------------------------------------------------------
+
 # Rows of a day or a year begin at a midnight up to so far from that of the settlement day.
 EDGE = timedelta(hours=3)
-
-# --- write policy -----------------------------------------------------------------------------
 
 
 def write_answer(
@@ -270,12 +270,12 @@ def _held(
     import pandas as pd
 
     table, series = dataset.table, dataset.completeness.series
-    used = [table.time, LENGTH, *([series] if series else [])]
+    used = [table.time, table.length, *([series] if series else [])]
     where = {table.scope: scope} if scope else None
     # Read once: years of units hold on each of a year's days.
     rows = store.read_table(table, window.reaching_back(dataset.reach), where, used)
     begin = rows[table.time].astype("int64").to_numpy() / 1e6
-    until = begin + rows[LENGTH].to_numpy()
+    until = begin + rows[table.length].to_numpy()
     labels = rows[series] if series else pd.Series([""] * len(rows), dtype="str")
     numbers, names = pd.factorize(labels, sort=True)
     # In order of time within each series, so that what rows share counts once.

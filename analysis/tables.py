@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from analysis.sections import AS_UNIT, Section
 from domain import analytics
 from domain.integration import average_intervals
-from domain.settlement import day_window
+from domain.settlement import ONE_DAY, day_window
 from domain.tables import LENGTH, Column, Table
-from domain.windows import Window, parse_instant
+from domain.windows import SECOND, Window, parse_instant
 from pictures.subjects import series_columns, unit_in
 from products import PRODUCTS
 from sources import DATASETS
@@ -30,10 +30,8 @@ LEVELS = (0.01, 0.05, 0.5, 0.95, 0.99)
 MOST_SERIES = 50
 # Without a range a larger table is read for its newest days alone.
 MOST_ROWS, NEWEST = 3_000_000, timedelta(days=31)
-_GRAINS = {"quarter hour": timedelta(minutes=15), "settlement period": timedelta(minutes=30)}
 # Of 23, 24 or 25 hours; what a month has stands on its last day.
 _DAY_GRAINS = ("settlement day", "day", "month")
-_SECOND = timedelta(seconds=1)
 # So descriptions of ``coverage`` begin where it is of time; elsewhere it is a share of assets, say.
 _OF_TIME = "Covered share"
 _PER_MWH = {"kW": 1e-3, "MW": 1.0}
@@ -55,7 +53,7 @@ def stored_range(store: SqlStore, table: Table, settings: Mapping[str, Any]) -> 
         return None
     first, last = parse_instant(size.first), parse_instant(size.last)
     large = size.rows > MOST_ROWS
-    newest = Window(max(first, last - NEWEST) if large else first, last + _SECOND)
+    newest = Window(max(first, last - NEWEST) if large else first, last + SECOND)
     end = _end(store, table, newest, settings)
     return Window(max(first, end - NEWEST) if large else first, end)
 
@@ -67,13 +65,13 @@ def _end(store: SqlStore, table: Table, newest: Window, settings: Mapping[str, A
             (store.extent(table, {LENGTH: seconds}, window=newest), timedelta(seconds=seconds))
             for seconds in store.distinct(table, LENGTH, window=newest)
         )
-        return max(span.end - _SECOND + length for span, length in spans if span)
-    last = newest.end - _SECOND
+        return max(span.end - SECOND + length for span, length in spans if span)
+    last = newest.end - SECOND
     product = next((p for p in PRODUCTS if p.table is table), None)
     if product and product.grain in _DAY_GRAINS:
         clock = product.clock(settings)
         return day_window(last.astimezone(clock).date(), clock).end
-    return last + (interval_of(table) or _SECOND)
+    return last + (interval_of(table) or SECOND)
 
 
 def interval_of(table: Table) -> timedelta | None:
@@ -83,7 +81,8 @@ def interval_of(table: Table) -> timedelta | None:
     for dataset in DATASETS:
         if dataset.table is table:
             return getattr(dataset.completeness, "cadence", None)
-    return next((_GRAINS.get(p.grain) for p in PRODUCTS if p.table is table), None)
+    step = next((product.step for product in PRODUCTS if product.table is table), None)
+    return step if step and step < ONE_DAY else None  # days may have 23 or 25 hours
 
 
 def covers_time(table: Table) -> bool:

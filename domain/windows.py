@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 from domain.errors import UsageError
 
+SECOND = timedelta(seconds=1)  # what times are stored to
+
 
 @dataclass(frozen=True, order=True, slots=True)
 class Window:

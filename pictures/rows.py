@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from domain.errors import UsageError
 from domain.settlement import LONDON, ONE_DAY, PERIOD, day_window, days_in, days_window
 from domain.tables import Column, Table
-from domain.windows import Window
+from domain.windows import SECOND, Window
 from domain.zones import ZONES
 from pictures.inks import FUEL_COLUMNS, label_of
 from pictures.picture import instants
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 MOST_POINTS = 1000
 MOST_READ, MOST_VERSIONS = 1_000_000, 300_000
 MOST_SERIES, MOST_FUELS = 12, 24
-SECOND = timedelta(seconds=1)
 Shape = Literal["one", "stack", "lines"]
 _LENGTHS = [
     timedelta(seconds=n)

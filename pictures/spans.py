@@ -15,7 +15,6 @@ from domain.settlement import (
     LONDON,
     ONE_DAY,
     PERIOD,
-    QUARTER,
     day_window,
     days_in,
 )
@@ -53,7 +52,6 @@ if TYPE_CHECKING:
 
 # Of more series than so many the subtitle says how far their coverage goes apart.
 MOST_NAMED = 4
-_GRAINS = {"settlement period": PERIOD, "quarter hour": QUARTER, "day": ONE_DAY}
 
 
 @dataclass(frozen=True)
@@ -135,7 +133,7 @@ def _length(
     if "resolution_s" in table.names:
         told = store.page(table, newest, where, limit=1, columns=["resolution_s"])
         return timedelta(seconds=int(told["resolution_s"].iloc[0]))
-    return _GRAINS.get(subject_of(table).grain, PERIOD)
+    return subject_of(table).step or PERIOD
 
 
 def _in_buckets(

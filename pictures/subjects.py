@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from domain.errors import UsageError
 from domain.ledger import Events, Grid
-from domain.settlement import ONE_DAY, PERIOD
+from domain.settlement import PERIOD
 from domain.tables import Column, Table
 from products import PRODUCTS
 from products.product import Product
@@ -34,12 +34,6 @@ _ABOUT_ROWS = (
 )
 
 _EVERYTHING: tuple[Dataset | Product, ...] = (*DATASETS, *PRODUCTS)
-_STEPS = {
-    "settlement period": PERIOD,
-    "quarter hour": PERIOD / 2,
-    "settlement day": ONE_DAY,
-    "day": ONE_DAY,
-}
 
 
 @dataclass(frozen=True)
@@ -79,7 +73,7 @@ def subject_of(table: Table) -> Subject:
             providers[fetched[key].provider.key] = fetched[key].provider
     listed = tuple(providers[key] for key in sorted(providers))
     if isinstance(found, Product):
-        grain, step, events = found.grain, _STEPS.get(found.grain), found.grain == "event"
+        grain, step, events = found.grain, found.step, found.grain == "event"
     else:
         grain, proof = "", found.completeness
         halves = "settlement_period" in table.names and drawn_along(table).endswith("_start")

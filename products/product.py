@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from domain.settlement import LONDON, ONE_DAY, day_window, month_window
+from domain.settlement import LONDON, ONE_DAY, PERIOD, QUARTER, day_window, month_window
 from domain.tables import Table
 from domain.windows import Window
 from utils import Setting
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 # The one keyword that is not an assumption: which settlement days are to be computed.
 WINDOW = "window"
+_STEPS = {
+    "quarter hour": QUARTER,
+    "settlement period": PERIOD,
+    "settlement day": ONE_DAY,
+    "day": ONE_DAY,
+}
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,11 @@ class Product:
     def clock(self, settings: Mapping[str, Any]) -> ZoneInfo:
         """The clock that the product's days follow."""
         return ZoneInfo(settings[self.clock_setting]) if self.clock_setting else LONDON
+
+    @property
+    def step(self) -> timedelta | None:
+        """How far rows lie apart, days of the clock as ONE_DAY; None where that is not one length."""
+        return _STEPS.get(self.grain)
 
     def due(self, day: date) -> bool:
         """Whether the day can have rows."""

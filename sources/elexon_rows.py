@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from domain.errors import BrokenAnswer, Refused, SchemaError
 from domain.settlement import days_in, days_window, period_starts
 from domain.tables import Conformed, Table, as_arrow, conform
-from domain.windows import Window, format_instant
+from domain.windows import SECOND, Window, format_instant
 from sources.dataset import Answer, Asker, Dataset, Provider
 from sources.windows import keep_window, split_window
 
@@ -39,7 +39,7 @@ ELEXON = Provider(
 # Fields that only repeat what was asked for.
 IGNORED = ("dataset",)
 NO_TIME = timedelta(0)
-_SECOND, _HOUR = timedelta(seconds=1), timedelta(hours=1)
+_HOUR = timedelta(hours=1)
 _CAP = re.compile(r"must not exceed (\d+) (minute|hour|day)")
 
 # Makes a column of the columns that came.
@@ -133,7 +133,7 @@ class JsonRows:
             days = days_in(window)
             return {self.start: str(days[0]), self.end: str(days[-1]), **dict(self.fixed)}
         # The window's end is exclusive here and inclusive there.
-        last = window.end + self.offset + self.margin - _SECOND
+        last = window.end + self.offset + self.margin - SECOND
         return {
             self.start: format_instant(window.start + self.offset),
             self.end: format_instant(last),

@@ -6,18 +6,17 @@ Everything here is SQL that SQLite and PostgreSQL share, run inside the caller's
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol
 
 from domain.tables import Table, format_times, to_arrow
-from domain.windows import Window, format_instant
+from domain.windows import SECOND, Window, format_instant
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ROWS_A_PIECE = 50_000
-SECOND = timedelta(seconds=1)  # what times are stored to
 RETRIEVED = "retrieved_at"
 SUPERSEDED = "superseded_at"
 

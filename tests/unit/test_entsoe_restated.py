@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import unittest
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import storage
 from domain.ledger import Entry, State
-from domain.settlement import days_window
-from domain.windows import Window
+from domain.settlement import parse_range
 from sources import BY_KEY
 from sources.entsoe import Item
 from tests.unit.entsoe_documents import (
@@ -61,11 +60,10 @@ class Restated(unittest.TestCase):
     def answer(
         self, scope: str, body: bytes | Callable[[Params], bytes], first: str = "", last: str = ""
     ) -> tuple[list[Entry], int]:
-        """What was asked of days is answered, a day later each time."""
+        """What was asked of days, or between instants, is answered, a day later each time."""
         dataset = BY_KEY[self.key]
         assert isinstance(dataset.read, Item)
-        begin = date.fromisoformat(first or DAY[:10])
-        window = days_window(begin, date.fromisoformat(last) if last else begin)
+        window = parse_range(first or DAY[:10], last or None)
         platform = Platform(body if callable(body) else lambda _: body)
         came = dataset.read(dataset, scope, window, platform)
         now = FIRST + self.answers * timedelta(days=1)
@@ -283,11 +281,5 @@ class PartsOfADay(Restated):
     def test_events_of_two_hours_prove_no_day(self) -> None:
         hours = period("2025-01-10T10:00Z", MIDDAY, "PT15M", values(4))
         body = document(series(hours, businessType="A96", flowDirection__direction="A01", **MWH))
-        dataset = BY_KEY[self.key]
-        assert isinstance(dataset.read, Item)
-        window = Window(
-            datetime(2025, 1, 10, 10, tzinfo=UTC), datetime(2025, 1, 10, 12, tzinfo=UTC)
-        )
-        came = dataset.read(dataset, "AT", window, Platform(lambda _: body))
-        (entry,), changed = storage.write_answer(self.store, dataset, "AT", window, came, FIRST)
+        (entry,), changed = self.answer("AT", body, "2025-01-10T10:00:00Z", "2025-01-10T12:00:00Z")
         self.assertEqual((entry.state, changed), (State.DUE, 8))
